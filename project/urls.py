@@ -1,0 +1,12 @@
+"""Addresses of the demo project."""
+
+from django.contrib import admin
+from django.urls import path
+
+from project.views import DoorView, MeetingView
+
+urlpatterns = [
+    path("", DoorView.as_view(), name="door"),
+    path("meeting/<str:room>/", MeetingView.as_view(), name="meeting"),
+    path("admin/", admin.site.urls),
+]

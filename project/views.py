@@ -1,0 +1,37 @@
+"""The two pages of the demo project: a door, and the meeting behind it.
+
+Both are static but for the meeting's name: everything live comes from the room store over the WebSocket.
+"""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.views.generic import TemplateView
+
+from project.rooms_demo import NAME_LENGTH, canonical_name
+
+
+class DoorView(TemplateView):
+    """Asks who comes in, and into which meeting."""
+
+    template_name = "meeting/door.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        room = canonical_name(self.request.GET.get("room", ""))
+        return super().get_context_data(room=room, name_length=NAME_LENGTH, **kwargs)
+
+
+class MeetingView(TemplateView):
+    """The meeting page of one room."""
+
+    template_name = "meeting/meeting.html"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        room = kwargs["room"]
+        name = canonical_name(room)
+        if not name:
+            raise Http404("No meeting can have this name.")
+        if name != room:
+            return redirect("meeting", room=name)
+        return super().get(request, *args, **kwargs)

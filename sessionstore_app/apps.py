@@ -1,0 +1,19 @@
+"""The Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class SessionStoreConfig(AppConfig):
+    """Shared room state and live sessions."""
+
+    name = "sessionstore_app"
+    label = "sessionstore_app"
+    verbose_name = _("Session store")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from sessionstore_app import checks  # noqa: F401, PLC0415  # needs the app registry

@@ -1,0 +1,105 @@
+"""The contract of a backend.
+
+A **space** holds entries. A backend keeps them and promises:
+
+1. A write is atomic: guards, duplicates, limits, all values and the version together, or nothing. What it means is
+   `core.entries.decide`, no more and no less.
+2. Versions of a space only grow. `read` gives one instant: entries and version belong together.
+3. Whoever was told a version may later ask for what came `since`, deletions included, or is told that this is
+   no longer known (`complete`).
+4. A wiped space is empty, and stays closed: a late write to it raises SpaceWiped.
+5. Values are text, so none is ever shared. Only `core.errors` are raised; a lost connection is Unavailable.
+
+It does not publish, authorise, log or know what a room is. Writes handed over in order by one task are applied in that order,
+and a read handed over after a write sees it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sessionstore_app.core.entries import Entry, SessionId, Space, Tally, Write, WriteResult
+from sessionstore_app.core.limits import StoreLimits
+from sessionstore_app.core.patterns import PatternSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a space holds at one instant.
+
+    `complete` is true where `entries` are all that match, not only what came since the version asked for.
+    """
+
+    version: int
+    entries: tuple[Entry, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An entry whose time to live has passed."""
+
+    space: Space
+    key: str
+    version: int
+
+
+def is_told(entry: Entry, patterns: PatternSet, since: int | None) -> bool:
+    """Does a read for `patterns` give this entry? `since` is None for a complete one."""
+    if since is not None:
+        return entry.version > since and patterns.matches(entry.key)
+    return (entry.exists and patterns.matches(entry.key)) or entry.key in patterns.exact
+
+
+class Backend(ABC):
+    """Base of all backends. `options` are the alias's OPTIONS in settings."""
+
+    # Does an acknowledged write survive a kill -9 of this process?
+    survives_process: ClassVar[bool] = False
+    # Does a write made inside a caller's database transaction belong to it?
+    joins_transactions: ClassVar[bool] = False
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        if options:
+            raise TypeError(f"{type(self).__name__} takes no options, but got {', '.join(sorted(options))}.")
+
+    @abstractmethod
+    async def read(self, space: Space, patterns: PatternSet, since: int | None = None) -> Reading:
+        """Entries that match, in the order of their versions; deleted ones only where a pattern names their key.
+
+        With `since`, only those written later, deleted ones too; where that is no longer known, or `since` is ahead of
+        the space, all that match and `complete`. Never raises SpaceWiped: a wiped space reads as empty.
+        """
+
+    @abstractmethod
+    async def write(self, space: Space, write: Write, limits: StoreLimits) -> WriteResult:
+        """Apply `write`. Raises what `decide` raises, SpaceWiped, or Unavailable (then it may have happened or not)."""
+
+    @abstractmethod
+    async def wipe(self, space: Space) -> None:
+        """Empty the space for good. Doing it twice is harmless."""
+
+    @abstractmethod
+    async def versions(self, spaces: Collection[Space]) -> dict[Space, int]:
+        """The version of each space, 0 for one never written, in one read."""
+
+    @abstractmethod
+    async def owned(self, space: Space, owner: SessionId) -> list[Entry]:
+        """Entries with a value that die with session `owner`."""
+
+    @abstractmethod
+    async def due(self, now_ms: int, limit: int) -> list[Due]:
+        """At most `limit` entries of any space whose time has passed."""
+
+    @abstractmethod
+    def spaces(self) -> AsyncIterator[tuple[Space, Tally]]:
+        """Every space that holds something, with what it holds."""
+
+    async def forget_wiped(self, before_ms: int) -> None:  # noqa: B027  # not every backend keeps marks
+        """Drop the marks of spaces wiped before that time."""
+
+    def close(self) -> None:  # noqa: B027  # not every backend holds anything
+        """Let go of threads and connections; the next call opens them again."""

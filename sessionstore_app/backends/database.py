@@ -1,0 +1,379 @@
+"""Entries in the database, SQLite or PostgreSQL: durable without any further server.
+
+Writes that wait are done together in one transaction (see `groupcommit`): the spaces are locked, the touched rows read,
+each write decided by `core.entries.decide` in the order it came, and what changed is written with a few statements. The statements are plain SQL, written once for both databases; the ORM's Python would cost more than the commit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeAlias
+
+from django.db import DatabaseError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+
+from sessionstore_app import models
+from sessionstore_app.backends.base import Backend, Due, Reading, is_told
+from sessionstore_app.backends.groupcommit import GroupCommit, Locked, Outcome
+from sessionstore_app.core.entries import (
+    Author,
+    Entry,
+    SessionId,
+    Space,
+    Tally,
+    Write,
+    WriteResult,
+    decide,
+)
+from sessionstore_app.core.errors import SessionStoreError, SpaceWiped, Unavailable
+from sessionstore_app.core.limits import TOMBSTONES_KEPT, StoreLimits
+from sessionstore_app.core.patterns import PatternSet
+
+# Rows a statement: SQLite takes at least 999 parameters, and an entry has nine.
+_CHUNK: Final = 100
+_ENTRY_COLUMNS: Final = ("space_id", "key", "text", "version", "by_session", "by_principal", "at_ms", "expires_at_ms", "owner")
+_TALLY_COLUMNS: Final = ("version", "keys", "size_bytes", "tombstones", "floor")
+
+
+@dataclass(frozen=True, slots=True)
+class _WriteJob:
+    space: Space
+    write: Write
+    limits: StoreLimits
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """Anything that is not a write: done after the batch's writes, so that it sees them."""
+
+    ask: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+_Job: TypeAlias = _WriteJob | _Query
+
+
+@dataclass(slots=True)
+class _Held:
+    """A space whose row this transaction has locked, with the contents that the batch touches."""
+
+    id: int
+    tally: Tally
+    wiped: bool
+    entries: dict[str, Entry] = field(default_factory=dict)
+    ops: dict[SessionId, int] = field(default_factory=dict)
+    # What must be written back; a key may change several times in one batch and is written once.
+    dirty_keys: set[str] = field(default_factory=set)
+    dirty_ops: set[SessionId] = field(default_factory=set)
+
+    def apply(self, job: _WriteJob) -> WriteResult:
+        if self.wiped:
+            raise SpaceWiped
+        author = job.write.by.session_id if job.write.by else None
+        last_op = None if author is None else self.ops.get(author)
+        decision = decide(job.write, self.entries, self.tally, job.limits, last_op)
+        if author is not None and job.write.op is not None and not decision.result.duplicate:
+            self.ops[author] = job.write.op
+            self.dirty_ops.add(author)
+        if decision.result.changed:
+            self.tally = decision.tally
+            for entry in decision.result.entries:
+                self.entries[entry.key] = entry
+                self.dirty_keys.add(entry.key)
+        return decision.result
+
+
+class DatabaseBackend(Backend):
+    """`{"BACKEND": "sessionstore_app.backends.database.DatabaseBackend", "OPTIONS": {"using": "default"}}`."""
+
+    survives_process = True
+    joins_transactions = True
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        rest = dict(options or {})
+        self.using: str = rest.pop("using", "default")
+        super().__init__(rest)
+        self._commit = GroupCommit(self.using, _run_batch)
+
+    async def read(self, space: Space, patterns: PatternSet, since: int | None = None) -> Reading:
+        reading: Reading = await self._ask(_read, space, patterns, since)
+        return reading
+
+    async def write(self, space: Space, write: Write, limits: StoreLimits) -> WriteResult:
+        result: WriteResult = await self._commit.run(_WriteJob(space, write, limits))
+        return result
+
+    async def wipe(self, space: Space) -> None:
+        await self._ask(_wipe, space, time.time_ns() // 1_000_000)
+
+    async def versions(self, spaces: Collection[Space]) -> dict[Space, int]:
+        found: dict[Space, int] = await self._ask(_versions, list(spaces))
+        return {space: found.get(space, 0) for space in spaces}
+
+    async def owned(self, space: Space, owner: SessionId) -> list[Entry]:
+        entries: list[Entry] = await self._ask(_owned, space, owner)
+        return entries
+
+    async def due(self, now_ms: int, limit: int) -> list[Due]:
+        due: list[Due] = await self._ask(_due, now_ms, limit)
+        return due
+
+    async def spaces(self) -> AsyncIterator[tuple[Space, Tally]]:
+        after = ""
+        while page := await self._ask(_spaces_page, after):
+            for space, tally in page:
+                yield space, tally
+            after = page[-1][0]
+
+    async def forget_wiped(self, before_ms: int) -> None:
+        await self._ask(_forget_wiped, before_ms)
+
+    def close(self) -> None:
+        self._commit.close()
+
+    async def _ask(self, ask: Callable[..., Any], *arguments: Any) -> Any:
+        return await self._commit.run(_Query(ask, arguments))
+
+
+def _run_batch(connection: BaseDatabaseWrapper, jobs: Sequence[_Job]) -> list[Outcome]:
+    writes = [job for job in jobs if isinstance(job, _WriteJob)]
+    results = iter(_run_writes(connection, writes) if writes else ())
+    # The writes are committed by now: whatever fails from here on fails alone.
+    return [next(results) if isinstance(job, _WriteJob) else _run_query(connection, job) for job in jobs]
+
+
+def _run_query(connection: BaseDatabaseWrapper, query: _Query) -> Outcome:
+    try:
+        with connection.cursor() as cursor:
+            return query.ask(cursor, *query.arguments)
+    except DatabaseError as error:
+        unavailable = Unavailable()
+        unavailable.__cause__ = error
+        return unavailable
+
+
+def _run_writes(connection: BaseDatabaseWrapper, jobs: Sequence[_WriteJob]) -> list[Outcome]:
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        held = _hold_spaces(cursor, connection, {job.space for job in jobs})
+        _load_entries(cursor, held, jobs)
+        _load_ops(cursor, held, jobs)
+        outcomes = [_apply(held.get(job.space), job) for job in jobs]
+        _store(cursor, list(held.values()))
+    return outcomes
+
+
+def _apply(held: _Held | None, job: _WriteJob) -> Outcome:
+    if held is None:
+        return Locked()
+    try:
+        return held.apply(job)
+    except SessionStoreError as error:
+        return error
+
+
+def _hold_spaces(cursor: CursorWrapper, connection: BaseDatabaseWrapper, spaces: Collection[Space]) -> dict[Space, _Held]:
+    """Lock the rows of the spaces, made where missing. What another transaction has locked is left out."""
+    held = _select_spaces(cursor, connection, sorted(spaces))
+    missing = [space for space in sorted(spaces) if space not in held]
+    if missing:
+        # Either they are new, or locked elsewhere: then the insertion is skipped, and so is the row again.
+        _insert(cursor, _SPACE, ("name", *_TALLY_COLUMNS), [(space, 0, 0, 0, 0, 0) for space in missing], _SKIP)
+        held |= _select_spaces(cursor, connection, missing)
+    return held
+
+
+def _select_spaces(cursor: CursorWrapper, connection: BaseDatabaseWrapper, names: Sequence[Space]) -> dict[Space, _Held]:
+    # SQLite has no row locks and needs none: the transaction began with the database's write lock.
+    lock = " ORDER BY id FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
+    held: dict[Space, _Held] = {}
+    for chunk in _chunks(names):
+        cursor.execute(
+            f"SELECT id, name, wiped_at_ms, {', '.join(_TALLY_COLUMNS)} FROM {_SPACE} WHERE name IN ({_marks(len(chunk))}){lock}",
+            chunk,
+        )
+        for space_id, name, wiped_at_ms, *tally in cursor.fetchall():
+            held[Space(name)] = _Held(space_id, _tally(tally), wiped_at_ms is not None)
+    return held
+
+
+def _load_entries(cursor: CursorWrapper, held: Mapping[Space, _Held], jobs: Iterable[_WriteJob]) -> None:
+    touched = {
+        (held[job.space].id, change.key) for job in jobs if job.space in held for change in job.write.changes
+    }
+    by_id = {space.id: space for space in held.values()}
+    for space_id, *row in _select_pairs(cursor, _ENTRY, _ENTRY_COLUMNS, ("space_id", "key"), touched):
+        entry = _entry(row)
+        by_id[space_id].entries[entry.key] = entry
+
+
+def _load_ops(cursor: CursorWrapper, held: Mapping[Space, _Held], jobs: Iterable[_WriteJob]) -> None:
+    touched = {
+        (held[job.space].id, str(job.write.by.session_id))
+        for job in jobs
+        if job.space in held and job.write.op is not None and job.write.by is not None and job.write.by.session_id
+    }
+    by_id = {space.id: space for space in held.values()}
+    for space_id, session_id, op in _select_pairs(cursor, _OP, ("space_id", "session_id", "op"), _OP_KEY, touched):
+        by_id[space_id].ops[session_id] = op
+
+
+def _store(cursor: CursorWrapper, spaces: Sequence[_Held]) -> None:
+    entries = [_row(space.id, space.entries[key]) for space in spaces for key in sorted(space.dirty_keys)]
+    _insert(cursor, _ENTRY, _ENTRY_COLUMNS, entries, _overwrite(_ENTRY_COLUMNS, ("space_id", "key")))
+    ops = [(space.id, session_id, space.ops[session_id]) for space in spaces for session_id in sorted(space.dirty_ops)]
+    _insert(cursor, _OP, (*_OP_KEY, "op"), ops, _overwrite((*_OP_KEY, "op"), _OP_KEY))
+    changed = [space for space in spaces if space.dirty_keys]
+    for space in changed:
+        if space.tally.prune_due:
+            _prune(cursor, space)
+    for space in changed:
+        cursor.execute(_UPDATE_TALLY, (*_tally_row(space.tally), space.id))
+
+
+def _prune(cursor: CursorWrapper, space: _Held) -> None:
+    """Forget the older deletions. Those of one write share a version and go together."""
+    cursor.execute(
+        f"SELECT version FROM {_ENTRY} WHERE space_id = %s AND text IS NULL ORDER BY version DESC LIMIT 1 OFFSET %s",
+        (space.id, TOMBSTONES_KEPT),
+    )
+    (floor,) = cursor.fetchone()
+    cursor.execute(f"DELETE FROM {_ENTRY} WHERE space_id = %s AND text IS NULL AND version <= %s", (space.id, floor))
+    kept = space.tally.tombstones - cursor.rowcount
+    space.tally = replace(space.tally, floor=floor, tombstones=kept)
+
+
+def _read(cursor: CursorWrapper, space: Space, patterns: PatternSet, since: int | None) -> Reading:
+    # One statement is one instant: the version and the entries belong together without a transaction.
+    named = sorted(patterns.exact) if patterns.patterns == patterns.exact else []
+    only = f"AND e.key IN ({_marks(len(named))})" if named else ""
+    cursor.execute(_READ.format(only=only), (*named, space))
+    rows = cursor.fetchall()
+    if not rows:
+        return Reading(version=0, entries=(), complete=since is None or since > 0)
+    version, floor = rows[0][:2]
+    complete = since is None or since < floor or since > version
+    found = (_entry(row[2:]) for row in rows if row[2] is not None)
+    entries = [entry for entry in found if is_told(entry, patterns, None if complete else since)]
+    entries.sort(key=lambda entry: (entry.version, entry.key))
+    return Reading(version=version, entries=tuple(entries), complete=complete)
+
+
+def _wipe(cursor: CursorWrapper, space: Space, at_ms: int) -> None:
+    columns = ("name", *_TALLY_COLUMNS, "wiped_at_ms")
+    with transaction.atomic(using=cursor.db.alias):
+        _insert(cursor, _SPACE, columns, [(space, 0, 0, 0, 0, 0, at_ms)], _overwrite(columns, ("name",)))
+        for table in (_ENTRY, _OP):
+            cursor.execute(f"DELETE FROM {table} WHERE space_id = (SELECT id FROM {_SPACE} WHERE name = %s)", (space,))
+
+
+def _versions(cursor: CursorWrapper, names: Sequence[Space]) -> dict[Space, int]:
+    found: dict[Space, int] = {}
+    for chunk in _chunks(names):
+        cursor.execute(f"SELECT name, version FROM {_SPACE} WHERE name IN ({_marks(len(chunk))})", chunk)
+        found.update(cursor.fetchall())
+    return found
+
+
+def _owned(cursor: CursorWrapper, space: Space, owner: SessionId) -> list[Entry]:
+    cursor.execute(
+        f"SELECT {_ENTRY_FIELDS} FROM {_ENTRY} e JOIN {_SPACE} s ON s.id = e.space_id WHERE s.name = %s AND e.owner = %s",
+        (space, owner),
+    )
+    return [_entry(row) for row in cursor.fetchall()]
+
+
+def _due(cursor: CursorWrapper, now_ms: int, limit: int) -> list[Due]:
+    cursor.execute(
+        f"SELECT s.name, e.key, e.version FROM {_ENTRY} e JOIN {_SPACE} s ON s.id = e.space_id "
+        "WHERE e.expires_at_ms IS NOT NULL AND e.expires_at_ms <= %s ORDER BY e.expires_at_ms LIMIT %s",
+        (now_ms, limit),
+    )
+    return [Due(Space(name), key, version) for name, key, version in cursor.fetchall()]
+
+
+def _spaces_page(cursor: CursorWrapper, after: str) -> list[tuple[Space, Tally]]:
+    cursor.execute(
+        f"SELECT name, {', '.join(_TALLY_COLUMNS)} FROM {_SPACE} "
+        "WHERE name > %s AND wiped_at_ms IS NULL AND version > 0 ORDER BY name LIMIT 500",
+        (after,),
+    )
+    return [(Space(name), _tally(tally)) for name, *tally in cursor.fetchall()]
+
+
+def _forget_wiped(cursor: CursorWrapper, before_ms: int) -> None:
+    cursor.execute(f"DELETE FROM {_SPACE} WHERE wiped_at_ms < %s", (before_ms,))
+
+
+# --- rows and statements -------------------------------------------------------------------------------------------
+
+_SPACE: Final = models.Space._meta.db_table
+_ENTRY: Final = models.Entry._meta.db_table
+_OP: Final = models.AppliedOp._meta.db_table
+_OP_KEY: Final = ("space_id", "session_id")
+_ENTRY_FIELDS: Final = ", ".join(f"e.{name}" for name in _ENTRY_COLUMNS[1:])
+_READ: Final = (
+    f"SELECT s.version, s.floor, {_ENTRY_FIELDS} FROM {_SPACE} s LEFT JOIN {_ENTRY} e ON e.space_id = s.id {{only}} "
+    "WHERE s.name = %s AND s.wiped_at_ms IS NULL"
+)
+_UPDATE_TALLY: Final = f"UPDATE {_SPACE} SET {', '.join(f'{name} = %s' for name in _TALLY_COLUMNS)} WHERE id = %s"
+_SKIP: Final = "ON CONFLICT DO NOTHING"
+
+_Row: TypeAlias = Sequence[Any]
+
+
+def _overwrite(columns: Sequence[str], key: Sequence[str]) -> str:
+    updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+    return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {updates}"
+
+
+def _marks(count: int) -> str:
+    return ", ".join(["%s"] * count)
+
+
+def _chunks(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]
+
+
+def _insert(cursor: CursorWrapper, table: str, columns: Sequence[str], rows: Sequence[_Row], conflict: str) -> None:
+    for chunk in _chunks(rows):
+        values = ", ".join([f"({_marks(len(columns))})"] * len(chunk))
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values} {conflict}", [cell for row in chunk for cell in row]
+        )
+
+
+def _select_pairs(
+    cursor: CursorWrapper, table: str, columns: Sequence[str], key: Sequence[str], pairs: Collection[tuple[int, str]]
+) -> list[_Row]:
+    rows: list[_Row] = []
+    for chunk in _chunks(sorted(pairs)):
+        values = ", ".join(["(%s, %s)"] * len(chunk))
+        cursor.execute(
+            f"SELECT {', '.join(columns)} FROM {table} WHERE ({', '.join(key)}) IN (VALUES {values})",
+            [cell for pair in chunk for cell in pair],
+        )
+        rows += cursor.fetchall()
+    return rows
+
+
+def _tally(row: _Row) -> Tally:
+    return Tally(**dict(zip(_TALLY_COLUMNS, row, strict=True)))
+
+
+def _tally_row(tally: Tally) -> _Row:
+    return tuple(getattr(tally, name) for name in _TALLY_COLUMNS)
+
+
+def _entry(row: _Row) -> Entry:
+    key, text, version, by_session, by_principal, at_ms, expires_at_ms, owner = row
+    by = None if by_principal is None else Author(by_session, by_principal)
+    return Entry(key=key, text=text, version=version, by=by, at_ms=at_ms, expires_at_ms=expires_at_ms, owner=owner)
+
+
+def _row(space_id: int, entry: Entry) -> _Row:
+    session_id, principal = (None, None) if entry.by is None else (entry.by.session_id, entry.by.principal)
+    return (space_id, entry.key, entry.text, entry.version, session_id, principal, entry.at_ms, entry.expires_at_ms, entry.owner)

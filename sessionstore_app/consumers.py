@@ -1,0 +1,272 @@
+"""The WebSocket consumer: one socket from its handshake to its end.
+
+A Channels consumer by its face (`as_asgi`, any `URLRouter`, any middleware), with a receive loop of its own: a frame is parsed once, its
+requests start in the order sent, and those that need not wait end in place, without a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeAlias
+
+from channels.consumer import AsyncConsumer
+
+from sessionstore_app import conf, handshake
+from sessionstore_app.core.close import CloseReason
+from sessionstore_app.core.errors import InternalError, InvalidRequest, NotOpen, ParseError, SessionStoreError
+from sessionstore_app.core.jsontext import size_bytes
+from sessionstore_app.handlers import HANDLERS, IN_TURN
+from sessionstore_app.handshake import Handshake, Refusal, SocketCounts
+from sessionstore_app.protocol import gate, jsonrpc, methods
+from sessionstore_app.protocol.jsonrpc import Batch, Refused, Request
+from sessionstore_app.ratelimit import RefusedFrames, WriteBucket
+from sessionstore_app.services import presence
+from sessionstore_app.services.connection import Connection, run_to_first_suspension
+from sessionstore_app.services.hub import Hub
+from sessionstore_app.services.sessions import OpenSession
+
+logger = logging.getLogger("sessionstore_app")
+
+Scope: TypeAlias = dict[str, Any]
+Event: TypeAlias = dict[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Event]]
+Send: TypeAlias = Callable[[Event], Awaitable[None]]
+
+# Requests of one socket under way at once; the next is read when one of them is done.
+MAX_UNDER_WAY = 256
+
+counts = SocketCounts()
+
+
+class SessionStoreConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
+    """Serves the protocol at whatever path a project routes to it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one socket."""
+        await receive()
+        found = handshake.read(scope)
+        refusal = found if isinstance(found, Refusal) else counts.admit(found.address)
+        if refusal is not None or isinstance(found, Refusal):
+            await _refuse(scope, send, refusal or found)  # type: ignore[arg-type]  # one of them is a refusal
+            return
+        try:
+            socket = Socket(await presence.running_hub(), found, send)
+            await send({"type": "websocket.accept"})
+            await socket.serve(receive)
+        finally:
+            counts.release(found.address)
+
+
+async def _refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
+    logger.warning("A handshake was refused: %s", refusal.why)
+    if refusal.status != 403 and "websocket.http.response" in scope.get("extensions", {}):
+        await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b""})
+    else:
+        # Before it is accepted, a close is an HTTP 403.
+        await send({"type": "websocket.close"})
+
+
+class Socket:
+    """A socket that was accepted: its frames, and what its handlers may ask of it."""
+
+    __slots__ = (
+        "_closing",
+        "_open_timer",
+        "_principal",
+        "_refused",
+        "_under_way",
+        "_writes",
+        "connection",
+        "handshake",
+        "hub",
+    )
+
+    def __init__(self, hub: Hub, shaken: Handshake, send: Send) -> None:
+        settings = conf.current()
+        self.hub = hub
+        self.handshake = shaken
+        self.connection = Connection(hub, send, settings.outbox_bytes)
+        self._writes: WriteBucket | None = None
+        self._refused: RefusedFrames | None = None
+        self._under_way = 0
+        self._closing: CloseReason | None = None
+        self._principal: str | None = None
+        self._open_timer: asyncio.TimerHandle | None = hub.loop.call_later(
+            settings.open_seconds, self.connection.close, CloseReason.OPEN_TIMEOUT
+        )
+
+    # --- what handlers ask
+
+    @property
+    def session(self) -> OpenSession:
+        """The open session. Raises NotOpen."""
+        if self.connection.session is None:
+            raise NotOpen
+        return self.connection.session
+
+    def opened(self) -> None:
+        """The session is open: the socket may stay."""
+        if self._open_timer is not None:
+            self._open_timer.cancel()
+            self._open_timer = None
+
+    def admit_user(self, principal: str) -> bool:
+        """Count this socket for its user; false if the user has too many."""
+        if self._principal is None and counts.admit_user(principal):
+            self._principal = principal
+        return self._principal is not None
+
+    def take_writes(self, number: int) -> None:
+        """Spend writes of this socket's allowance. Raises RateLimited; closes a socket that takes no notice."""
+        self._writes = self._writes or WriteBucket()
+        try:
+            self._writes.take(number, self.hub.now())
+        except SessionStoreError:
+            if self._writes.is_ignored:
+                self.connection.close(CloseReason.RATE_LIMITED)
+            raise
+
+    def close_soon(self, reason: CloseReason) -> None:
+        """Close once the present request was answered."""
+        self._closing = reason
+
+    # --- the loop
+
+    async def serve(self, receive: Receive) -> None:
+        """Read frames until the socket ends."""
+        self.hub.attach(self.connection)
+        reason = CloseReason.CONNECTION_LOST
+        try:
+            while True:
+                event = await receive()
+                if event["type"] == "websocket.disconnect":
+                    break
+                if self.connection.close_reason is None:
+                    await self._read_frame(event)
+        except Exception:
+            reason = CloseReason.INTERNAL_ERROR
+            logger.exception("A socket's loop failed.")
+            self.connection.close(reason)
+        finally:
+            self._end(reason)
+
+    def _end(self, reason: CloseReason) -> None:
+        self.opened()
+        if self._principal is not None:
+            counts.release_user(self._principal)
+        if self.connection.close_reason is None:
+            self.connection.close_reason = reason
+            self.hub.lost(self.connection, reason)
+
+    async def _read_frame(self, event: Event) -> None:
+        text = event.get("text")
+        if text is None:
+            self.connection.close(CloseReason.INVALID_INBOUND_MESSAGE)
+            return
+        settings = conf.current()
+        if len(text) * 4 > settings.frame_bytes and size_bytes(text) > settings.frame_bytes:
+            self.connection.close(CloseReason.MESSAGE_TOO_LARGE)
+            return
+        try:
+            calls = jsonrpc.read(gate.parse(text, settings.json_depth))
+        except ParseError as error:
+            calls = Refused(None, error)
+        match calls:
+            case Batch(calls=batch):
+                await self._run_batch(batch)
+            case Refused():
+                self._refuse_frame(calls)
+            case Request():
+                await self._run(calls)
+        while self._under_way >= MAX_UNDER_WAY or self.connection.is_crowded:
+            # Who does not take the answers is not asked for more questions.
+            if self.connection.close_reason is not None:
+                return
+            self.connection.changed = asyncio.Event()
+            await self.connection.changed.wait()
+
+    def _refuse_frame(self, refused: Refused) -> None:
+        self.connection.put(jsonrpc.error_text(refused.id, refused.error))
+        self._refused = self._refused or RefusedFrames()
+        if self._refused.add(self.hub.now()):
+            self.connection.close(CloseReason.INVALID_INBOUND_MESSAGE)
+
+    async def _run(self, request: Request) -> None:
+        if request.method in IN_TURN:
+            self._answer(await self._reply(request))
+        else:
+            self._start(self._run_aside(request))
+
+    async def _run_aside(self, request: Request) -> None:
+        self._answer(await self._reply(request))
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run in place until it waits; only then is it a task."""
+        rest = run_to_first_suspension(coroutine)
+        if rest is not None:
+            self._under_way += 1
+            self.hub.spawn(rest).add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._under_way -= 1
+        self.connection.wake()
+
+    def _answer(self, reply: str | None) -> None:
+        if self.connection.is_corked:
+            self.connection.uncork(reply)
+        elif reply is not None:
+            self.connection.put(reply)
+        if self._closing is not None:
+            self.connection.close(self._closing)
+
+    async def _run_batch(self, batch: tuple[Request | Refused, ...]) -> None:
+        """Start the calls in order; answer them together when all are done."""
+        replies: list[str | None] = [None] * len(batch)
+        waiting: list[asyncio.Task[None]] = []
+        for position, call in enumerate(batch):
+            filling = self._fill(replies, position, call)
+            if isinstance(call, Request) and call.method in IN_TURN:
+                await filling
+                continue
+            rest = run_to_first_suspension(filling)
+            if rest is not None:
+                waiting.append(self.hub.spawn(rest))
+        if waiting:
+            self._start(self._answer_batch(replies, waiting))
+        else:
+            self._answer(_batch_text(replies))
+
+    async def _answer_batch(self, replies: list[str | None], waiting: list[asyncio.Task[None]]) -> None:
+        await asyncio.wait(waiting)
+        self._answer(_batch_text(replies))
+
+    async def _fill(self, replies: list[str | None], position: int, call: Request | Refused) -> None:
+        if isinstance(call, Refused):
+            replies[position] = jsonrpc.error_text(call.id, call.error)
+        elif call.method == "session.open" and position > 0:
+            error = InvalidRequest("session.open is the first call of a batch.")
+            replies[position] = jsonrpc.error_text(call.id, error)
+        else:
+            replies[position] = await self._reply(call)
+
+    async def _reply(self, request: Request) -> str | None:
+        """Handle one request; None for a notification. The only place that turns errors into replies."""
+        try:
+            if request.method != "session.open" and self.connection.session is None:
+                raise NotOpen
+            params = methods.read_params(request.method, request.params)
+            result = await HANDLERS[request.method](self, params)
+        except SessionStoreError as error:
+            return None if request.is_notification else jsonrpc.error_text(request.id, error)
+        except Exception:
+            logger.exception("The method %s failed.", request.method)
+            return None if request.is_notification else jsonrpc.error_text(request.id, InternalError())
+        return None if request.is_notification else jsonrpc.result_text(request.id, result)
+
+
+def _batch_text(replies: list[str | None]) -> str | None:
+    answered = [reply for reply in replies if reply is not None]
+    return f"[{','.join(answered)}]" if answered else None

@@ -1,0 +1,189 @@
+"""The record of rooms and sessions, and the tables of the database backend.
+
+`Room`, `Session`, `Membership` and `Node` are the truth about who is where, in every configuration. `Space`, `Entry` and
+`AppliedOp` belong to the database backend alone, which reads and writes them with plain statements.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+ID_LENGTH = 64
+NAME_LENGTH = 512
+
+
+class Room(models.Model):
+    """A named meeting place. `epoch` changes each time it is cleared; `roster` counts the changes of who is in it."""
+
+    name = models.CharField(_("name"), max_length=NAME_LENGTH, unique=True)
+    epoch = models.CharField(_("epoch"), max_length=ID_LENGTH)
+    roster = models.BigIntegerField(_("roster version"), default=0)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    emptied_at = models.DateTimeField(_("emptied at"), null=True, blank=True)
+    clears_at = models.DateTimeField(
+        _("clears at"),
+        null=True,
+        blank=True,
+        db_index=True,
+        help_text=_("When the store is cleared if nobody joins before."),
+    )
+
+    class Meta:
+        verbose_name = _("room")
+        verbose_name_plural = _("rooms")
+        permissions: ClassVar = [("manage_room", "Can read, write and clear any room")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Node(models.Model):
+    """A server process. Its lease says how long it counts as alive without word."""
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    started_at = models.DateTimeField(_("started at"), auto_now_add=True)
+    lease_until = models.DateTimeField(_("lease until"), db_index=True)
+
+    class Meta:
+        verbose_name = _("node")
+        verbose_name_plural = _("nodes")
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class SessionState(models.TextChoices):
+    """States a session's row can have; what observers are told beside these are transitions."""
+
+    ACTIVE = "ACTIVE", _("active")
+    DISCONNECTED = "DISCONNECTED", _("disconnected")
+    CLOSED = "CLOSED", _("closed")
+
+
+class Session(models.Model):
+    """One live client. `generation` grows with each resume and fences older sockets of the same session."""
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    principal = models.CharField(_("principal"), max_length=NAME_LENGTH, blank=True, db_index=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    state = models.CharField(_("state"), max_length=16, choices=SessionState, default=SessionState.ACTIVE)
+    roles = models.JSONField(_("roles"), default=list, blank=True)
+    node_id = models.CharField(_("node"), max_length=ID_LENGTH, blank=True)
+    generation = models.PositiveIntegerField(_("generation"), default=1)
+    resume_hash = models.CharField(max_length=64, blank=True, editable=False)
+    opened_at = models.DateTimeField(_("opened at"), auto_now_add=True)
+    lapses_at = models.DateTimeField(_("lapses at"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    close_reason = models.CharField(
+        _("close reason"),
+        max_length=40,
+        blank=True,
+        help_text=_("Why it ended; while disconnected, the reason it will have if it does not return."),
+    )
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+        permissions: ClassVar = [
+            ("modify_session", "Can change properties and roles of sessions, and close them"),
+            ("register_handler", "Can listen to session events"),
+            ("send_to_session", "Can send messages to sessions"),
+            ("acquire_lock", "Can acquire locks"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["state", "lapses_at"], name="sessionstore_lapse"),
+            models.Index(fields=["node_id", "state"], name="sessionstore_node"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Membership(models.Model):
+    """A session in a room, from joining to leaving. `observed` are the patterns that a resume brings back."""
+
+    room = models.ForeignKey(Room, verbose_name=_("room"), on_delete=models.CASCADE, related_name="memberships")
+    session = models.ForeignKey(Session, verbose_name=_("session"), on_delete=models.CASCADE, related_name="memberships")
+    roles = models.JSONField(_("roles"), default=list, blank=True)
+    observed = models.JSONField(_("observed"), default=list, blank=True)
+    joined_at = models.DateTimeField(_("joined at"))
+    left_at = models.DateTimeField(_("left at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["room", "session"],
+                condition=models.Q(left_at__isnull=True),
+                name="sessionstore_joined_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session_id} in {self.room_id}"
+
+
+class Space(models.Model):
+    """Database backend: one space's tally. A wiped one stays for a while as a mark that refuses late writes."""
+
+    name = models.CharField(max_length=NAME_LENGTH + ID_LENGTH + 16, unique=True)
+    version = models.BigIntegerField(default=0)
+    keys = models.IntegerField(default=0)
+    size_bytes = models.BigIntegerField(default=0)
+    tombstones = models.IntegerField(default=0)
+    floor = models.BigIntegerField(default=0)
+    wiped_at_ms = models.BigIntegerField(null=True, db_index=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Entry(models.Model):
+    """Database backend: one key of a space; `text` is the value as compact JSON, null for a deleted key."""
+
+    space = models.ForeignKey(Space, on_delete=models.CASCADE, related_name="entries", db_index=False)
+    key = models.CharField(max_length=NAME_LENGTH)
+    text = models.TextField(null=True)  # noqa: DJ001  # null is a deleted key, the empty string is no JSON
+    version = models.BigIntegerField()
+    by_session = models.CharField(max_length=ID_LENGTH, null=True)  # noqa: DJ001  # null: no session wrote it
+    by_principal = models.CharField(max_length=NAME_LENGTH, null=True)  # noqa: DJ001  # null: the server wrote it
+    at_ms = models.BigIntegerField()
+    expires_at_ms = models.BigIntegerField(null=True)
+    owner = models.CharField(max_length=ID_LENGTH, null=True)  # noqa: DJ001  # null: lives as long as the room
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["space", "key"], name="sessionstore_entry_key")]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["expires_at_ms"], name="sessionstore_expiry", condition=models.Q(expires_at_ms__isnull=False)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class AppliedOp(models.Model):
+    """Database backend: the last `op` of a session in a space, so that a repeated write is not applied again."""
+
+    space = models.ForeignKey(Space, on_delete=models.CASCADE, related_name="ops", db_index=False)
+    session_id = models.CharField(max_length=ID_LENGTH)
+    op = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["space", "session_id"], name="sessionstore_op_session")]
+
+    def __str__(self) -> str:
+        return f"{self.session_id}: {self.op}"

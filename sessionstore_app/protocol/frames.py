@@ -1,0 +1,122 @@
+"""Text of what leaves the server: entries, peers, results and notifications.
+
+Values are already JSON text when they come here and are woven in as they are, so each is encoded once, when it was set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from sessionstore_app.core import jsontext
+from sessionstore_app.core.entries import Author, Entry, WriteResult
+from sessionstore_app.core.jsontext import dumps
+
+
+def iso(at_ms: int) -> str:
+    """Milliseconds since the epoch as ISO 8601 in UTC, with milliseconds and Z."""
+    return f"{_iso_second(at_ms // 1000)}.{at_ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _iso_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@lru_cache(maxsize=4_096)
+def author(by: Author) -> str:
+    """`{session_id, principal}`."""
+    return dumps({"session_id": by.session_id, "principal": by.principal})
+
+
+@lru_cache(maxsize=1_024)
+def _quoted(text: str) -> str:
+    """JSON text of a string that comes again and again: a key, a room, an epoch."""
+    return dumps(text)
+
+
+def entry(of: Entry) -> str:
+    """`{key, value, version, by, at}`."""
+    by = "null" if of.by is None else author(of.by)
+    at = "null" if of.at_ms is None else f'"{iso(of.at_ms)}"'
+    value = jsontext.NULL if of.text is None else of.text
+    return f'{{"key":{_quoted(of.key)},"value":{value},"version":{of.version},"by":{by},"at":{at}}}'
+
+
+def entries(of: Iterable[Entry]) -> str:
+    """A JSON array of entries."""
+    return f"[{','.join(map(entry, of))}]"
+
+
+def write_result(result: WriteResult) -> str:
+    """Result of a write to one key: the entry, with `duplicate` where it was a repeat."""
+    text = entry(result.entries[0])
+    return f'{text[:-1]},"duplicate":true}}' if result.duplicate else text
+
+
+def writes_result(result: WriteResult) -> str:
+    """Result of `room.write`: `{version, entries}`."""
+    tail = ',"duplicate":true}' if result.duplicate else "}"
+    return f'{{"version":{result.version},"entries":{entries(result.entries)}{tail}'
+
+
+def _notification(method: str, params: str) -> str:
+    return f'{{"jsonrpc":"2.0","method":"{method}","params":{params}}}'
+
+
+def room_changed(room: str, epoch: str, version: int, changes: Iterable[str]) -> str:
+    """`room.changed`; `changes` are entries as text."""
+    return _notification(
+        "room.changed",
+        f'{{"room":{_quoted(room)},"epoch":"{epoch}","version":{version},"changes":[{",".join(changes)}]}}',
+    )
+
+
+def room_snapshot(room: str, epoch: str, version: int, texts: Iterable[str], reason: str) -> str:
+    """`room.snapshot`: replace what is held for the observed keys. `reason` is resync or behind."""
+    return _notification(
+        "room.snapshot",
+        f'{{"room":{_quoted(room)},"epoch":"{epoch}","version":{version},'
+        f'"entries":[{",".join(texts)}],"reason":"{reason}"}}',
+    )
+
+
+def room_cleared(room: str, epoch: str, reason: str) -> str:
+    """`room.cleared`; `epoch` is the new one."""
+    return _notification("room.cleared", f'{{"room":{_quoted(room)},"epoch":"{epoch}","reason":"{reason}"}}')
+
+
+def room_message(room: str, event: str, data: str, sender: str, at_ms: int) -> str:
+    """`room.message`; `data` and `sender` are JSON text."""
+    return _notification(
+        "room.message",
+        f'{{"room":{_quoted(room)},"event":{dumps(event)},"data":{data},"from":{sender},"at":"{iso(at_ms)}"}}',
+    )
+
+
+def peer(session_id: str, principal: str, roles: Sequence[str], state: str, joined_at_ms: int) -> str:
+    """`{session_id, principal, roles, properties, state, joined_at}`."""
+    return (
+        f'{{"session_id":{dumps(session_id)},"principal":{dumps(principal)},"roles":{dumps(roles)},'
+        f'"properties":{{}},"state":"{state}","joined_at":"{iso(joined_at_ms)}"}}'
+    )
+
+
+def left_peer(session_id: str, reason: str) -> str:
+    """`{session_id, reason}`."""
+    return dumps({"session_id": session_id, "reason": reason})
+
+
+def room_peers(room: str, count: int, joined: Sequence[str], left: Sequence[str], updated: Sequence[str]) -> str:
+    """`room.peers`; the lists hold peers, and `{session_id, reason}` for those who left, as text."""
+    return _notification(
+        "room.peers",
+        f'{{"room":{_quoted(room)},"count":{count},"joined":[{",".join(joined)}],'
+        f'"left":[{",".join(left)}],"updated":[{",".join(updated)}]}}',
+    )
+
+
+def heartbeat(at_ms: int) -> str:
+    """`session.heartbeat`."""
+    return _notification("session.heartbeat", f'{{"server_time":"{iso(at_ms)}"}}')

@@ -1,0 +1,226 @@
+"""The method table: every wire method with its typed parameters.
+
+One row a method; the shell finds the handler by the method's name, documents are generated from the same rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from sessionstore_app.core.errors import InvalidParams, MethodNotFound
+from sessionstore_app.core.operations import Append, Increment, Merge, Operation, Remove
+
+if TYPE_CHECKING:
+    from sessionstore_app.core.jsontext import Json
+else:
+    # msgspec cannot follow a recursive alias; the gate has already seen that it is JSON.
+    Json = Any
+
+Natural = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+# A year; a longer life is no time to live.
+TtlSeconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+LifetimeName = Literal["room", "session"]
+Text = Annotated[str, Meta(max_length=256)]
+
+
+class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of one method. Unknown names are refused: a misspelt guard must not pass for none."""
+
+
+class Position(Params):
+    """Where a client's copy of a room stands."""
+
+    epoch: str
+    version: Natural
+
+
+class Resume(Params):
+    session_id: str
+    resume_token: str
+    rooms: dict[str, Position | None] = {}
+
+
+class Client(Struct, frozen=True, kw_only=True):
+    name: Text = ""
+    version: Text = ""
+
+
+class SessionOpen(Params):
+    token: str | None = None
+    resume: Resume | None = None
+    properties: dict[str, Json] | None = None
+    environment: Text | None = None
+    client: Client | None = None
+    heartbeat: bool = True
+    batch: bool = False
+
+
+class SessionAck(Params):
+    bytes: Natural
+
+
+class SessionPing(Params):
+    pass
+
+
+class SessionClose(Params):
+    pass
+
+
+class RoomJoin(Params):
+    room: str
+    observe: list[str] = []
+    since: Position | None = None
+
+
+class RoomLeave(Params):
+    room: str
+
+
+class RoomSet(Params):
+    room: str
+    key: str
+    value: Json
+    if_version: Natural | None = None
+    ttl_seconds: TtlSeconds | None = None
+    lifetime: LifetimeName = "room"
+    op: Natural | None = None
+
+
+class RoomGet(Params):
+    room: str
+    key: str
+
+
+class RoomDelete(Params):
+    room: str
+    key: str
+    if_version: Natural | None = None
+    op: Natural | None = None
+
+
+class RoomIncrement(Params, tag_field="do", tag="increment"):
+    room: str
+    key: str
+    by: int | float = 1
+    op: Natural | None = None
+
+
+class RoomAppend(Params, tag_field="do", tag="append"):
+    room: str
+    key: str
+    item: Json
+    cap: Positive | None = None
+    unique: str | None = None
+    op: Natural | None = None
+
+
+class RoomRemove(Params, tag_field="do", tag="remove"):
+    room: str
+    key: str
+    where: dict[str, Json]
+    op: Natural | None = None
+
+
+class RoomMerge(Params, tag_field="do", tag="merge"):
+    room: str
+    key: str
+    patch: Json
+    op: Natural | None = None
+
+
+RoomUpdate = RoomIncrement | RoomAppend | RoomRemove | RoomMerge
+
+
+class WriteItem(Params):
+    key: str
+    value: Json
+    if_version: Natural | None = None
+    ttl_seconds: TtlSeconds | None = None
+    lifetime: LifetimeName = "room"
+
+
+class RoomWrite(Params):
+    room: str
+    ops: Annotated[list[WriteItem], Meta(min_length=1)]
+    op: Natural | None = None
+
+
+class RoomSnapshot(Params):
+    room: str
+    keys: list[str] = msgspec.field(default_factory=lambda: ["*"])
+
+
+class RoomObserve(Params):
+    room: str
+    keys: Annotated[list[str], Meta(min_length=1)]
+
+
+class RoomUnobserve(Params):
+    room: str
+    keys: Annotated[list[str], Meta(min_length=1)]
+
+
+class RoomPeers(Params):
+    room: str
+    limit: Positive | None = None
+    after: str | None = None
+
+
+class RoomBroadcast(Params):
+    room: str
+    event: Annotated[str, Meta(min_length=1, max_length=128)]
+    data: Json = None
+
+
+class RoomClear(Params):
+    room: str
+
+
+METHODS: dict[str, Any] = {
+    "session.open": SessionOpen,
+    "session.ack": SessionAck,
+    "session.ping": SessionPing,
+    "session.close": SessionClose,
+    "room.join": RoomJoin,
+    "room.leave": RoomLeave,
+    "room.set": RoomSet,
+    "room.get": RoomGet,
+    "room.delete": RoomDelete,
+    "room.update": RoomUpdate,
+    "room.write": RoomWrite,
+    "room.snapshot": RoomSnapshot,
+    "room.observe": RoomObserve,
+    "room.unobserve": RoomUnobserve,
+    "room.peers": RoomPeers,
+    "room.broadcast": RoomBroadcast,
+    "room.clear": RoomClear,
+}
+
+
+def read_params(method: str, params: dict[str, Json]) -> Any:
+    """Convert `params` to the method's type. Raises MethodNotFound or InvalidParams, which names the member."""
+    shape = METHODS.get(method)
+    if shape is None:
+        raise MethodNotFound
+    try:
+        return msgspec.convert(params, shape)
+    except msgspec.ValidationError as error:
+        raise InvalidParams(f"{error}.") from None
+
+
+def operation(params: RoomUpdate) -> Operation:
+    """The pure operation that a `room.update` asks for. Raises InvalidParams."""
+    match params:
+        case RoomIncrement(by=by):
+            return Increment(by)
+        case RoomAppend(item=item, cap=cap, unique=unique):
+            return Append(item, cap, unique)
+        case RoomRemove(where=where):
+            return Remove(where)
+        case RoomMerge(patch=patch):
+            return Merge(patch)

@@ -1,0 +1,56 @@
+"""How fast one socket may write: a token bucket, and a counter of what it refuses to understand."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from sessionstore_app import conf
+from sessionstore_app.core.errors import RateLimited
+
+# More refused frames than this in so many seconds are no accident.
+REFUSED_FRAMES = 20
+REFUSED_SECONDS = 10.0
+
+
+class WriteBucket:
+    """Holds `WRITES_BURST` writes and fills by `WRITES_PER_SECOND`."""
+
+    __slots__ = ("_at", "_refused", "_tokens")
+
+    def __init__(self) -> None:
+        self._tokens: float = float("inf")
+        self._at = 0.0
+        self._refused = 0
+
+    def take(self, writes: int, now: float) -> None:
+        """Spend `writes`. Raises RateLimited."""
+        limits = conf.current()
+        self._tokens = min(limits.writes_burst, self._tokens + (now - self._at) * limits.writes_per_second)
+        self._at = now
+        if writes <= self._tokens:
+            self._tokens -= writes
+            self._refused = 0
+            return
+        self._refused += 1
+        missing = min(writes, limits.writes_burst) - self._tokens
+        wait = missing / limits.writes_per_second if limits.writes_per_second else None
+        raise RateLimited(retry_after_seconds=wait if wait is None else round(wait, 3), limit=limits.writes_per_second)
+
+    @property
+    def is_ignored(self) -> bool:
+        """True once a whole burst was refused in a row: the client goes on regardless."""
+        return self._refused > conf.current().writes_burst
+
+
+class RefusedFrames:
+    """Counts frames that were no requests."""
+
+    __slots__ = ("_times",)
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque(maxlen=REFUSED_FRAMES + 1)
+
+    def add(self, now: float) -> bool:
+        """Count one; true if there were too many."""
+        self._times.append(now)
+        return len(self._times) > REFUSED_FRAMES and now - self._times[0] <= REFUSED_SECONDS

@@ -1,0 +1,75 @@
+"""From process to process: the little that the hub asks of a channel layer.
+
+A bus may lose, repeat and reorder; the hub knows how to live with that. Each process has one channel. A message is a plain
+dictionary with a fixed set of types; anything else that arrives is dropped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeAlias
+
+from channels.layers import BaseChannelLayer, InMemoryChannelLayer, get_channel_layer
+
+Message: TypeAlias = Mapping[str, Any]
+
+
+class Bus(Protocol):
+    """What the hub needs: a group for each room, one for each node."""
+
+    async def open(self) -> None: ...
+    async def receive(self) -> Message: ...
+    async def join(self, group: str) -> None: ...
+    async def leave(self, group: str) -> None: ...
+    async def publish(self, group: str, message: Message) -> None: ...
+
+
+class LayerBus:
+    """A Channels layer as bus."""
+
+    def __init__(self, layer: BaseChannelLayer) -> None:
+        self._layer = layer
+        self._channel = ""
+
+    async def open(self) -> None:
+        """Take a channel of our own; called once, and again after the layer failed."""
+        self._channel = await self._layer.new_channel("sessionstore.hub")
+
+    async def receive(self) -> Message:
+        """Wait for the next message."""
+        message: Message = await self._layer.receive(self._channel)
+        return message
+
+    async def join(self, group: str) -> None:
+        """Hear what is published to the group from now on."""
+        await self._layer.group_add(group, self._channel)
+
+    async def leave(self, group: str) -> None:
+        """Hear it no longer."""
+        await self._layer.group_discard(group, self._channel)
+
+    async def publish(self, group: str, message: Message) -> None:
+        """Tell every process in the group, at most once each."""
+        await self._layer.group_send(group, dict(message))
+
+
+def layer_bus() -> LayerBus | None:
+    """The project's layer as bus; None where no other process can be on it.
+
+    The in-memory layer reaches this process alone, and the hub applies its own writes itself.
+    """
+    layer = get_channel_layer()
+    if layer is None or type(layer) is InMemoryChannelLayer:
+        return None
+    return LayerBus(layer)
+
+
+def room_group(room: str) -> str:
+    """Group of a room; names are hashed because groups allow few characters and 100 of them."""
+    return f"sessionstore.room.{hashlib.sha256(room.encode()).hexdigest()[:40]}"
+
+
+def node_group(node_id: str) -> str:
+    """Group of one server process."""
+    return f"sessionstore.node.{node_id}"

@@ -1,0 +1,290 @@
+"""One socket as the rest of the process sees it: a slotted object with `put` and an outbox.
+
+What is put during a tick of the loop leaves at its end, in order. A peer that cannot keep up delays nobody and is not buffered
+without bound: while its transport holds a `send` back, or too much is unacknowledged, it is only noted which keys changed,
+and their newest values leave when it drains. Replies and heartbeats are not held back by missing acks, for they are what
+the client asked for and answers to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sessionstore_app.core.close import CloseReason
+from sessionstore_app.core.jsontext import size_bytes
+from sessionstore_app.protocol import frames
+
+if TYPE_CHECKING:
+    from sessionstore_app.services.hub import Hub
+    from sessionstore_app.services.localroom import Member
+    from sessionstore_app.services.sessions import OpenSession
+
+logger = logging.getLogger("sessionstore_app")
+
+Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Behind:
+    """Newest values of one room that a slow peer was not sent yet."""
+
+    __slots__ = ("changes", "epoch", "version")
+
+    def __init__(self, epoch: str) -> None:
+        self.epoch = epoch
+        self.version = 0
+        self.changes: dict[str, str] = {}
+
+
+class Liveness(Enum):
+    """How far a connection is from being taken for dead."""
+
+    WELL = 0
+    ASKED = 1
+    SILENT = 2
+
+
+class Connection:
+    """The server's end of one socket. All methods are called on its event loop."""
+
+    __slots__ = (
+        "_acked_bytes",
+        "_behind",
+        "_hub",
+        "_outbox",
+        "_outbox_bytes",
+        "_send",
+        "_sending",
+        "_sent_bytes",
+        "_stalled_at",
+        "batches",
+        "beat_slot",
+        "changed",
+        "close_reason",
+        "is_corked",
+        "limit_bytes",
+        "members",
+        "scheduled",
+        "session",
+        "unanswered",
+        "wants_heartbeat",
+    )
+
+    def __init__(self, hub: Hub, send: Send, limit_bytes: int) -> None:
+        self._hub = hub
+        self._send = send
+        self._sending: asyncio.Task[None] | None = None
+        self._outbox: list[str] = []
+        self._outbox_bytes = 0
+        self.is_corked = False
+        self._behind: dict[str, Behind] | None = None
+        self._sent_bytes = 0
+        self._acked_bytes = 0
+        self._stalled_at: float | None = None
+        self.limit_bytes = limit_bytes
+        self.session: OpenSession | None = None
+        # The rooms this session is in, with what it observes there.
+        self.members: dict[str, Member] = {}
+        self.close_reason: CloseReason | None = None
+        self.scheduled = False
+        self.batches = False
+        self.wants_heartbeat = True
+        self.unanswered = 0
+        self.beat_slot = 0
+        # Set, where somebody waits, when the outbox drained or the connection closed.
+        self.changed: asyncio.Event | None = None
+
+    @property
+    def is_behind(self) -> bool:
+        """True while changes are only noted, not sent."""
+        return self._sending is not None or (
+            self.wants_heartbeat and self._sent_bytes - self._acked_bytes > self.limit_bytes
+        )
+
+    @property
+    def is_crowded(self) -> bool:
+        """True while more waits to be sent than may; no further request should be read until it drains."""
+        return self._outbox_bytes > self.limit_bytes
+
+    def put(self, text: str) -> None:
+        """Send a frame at the end of this tick."""
+        if self.close_reason is not None:
+            return
+        self._outbox.append(text)
+        if self._sending is not None:
+            self._outbox_bytes += len(text)
+        if not self.scheduled:
+            self._hub.schedule(self)
+
+    def cork(self) -> None:
+        """Keep what is put until `uncork`."""
+        self.is_corked = True
+
+    def uncork(self, first: str | None) -> None:
+        """Send what was kept, behind `first`."""
+        self.is_corked = False
+        if first is not None:
+            self._outbox.insert(0, first)
+        if not self.scheduled:
+            self._hub.schedule(self)
+
+    def put_unstored(self, text: str) -> None:
+        """Send a frame that has no newest value to fall back on (a message, a roster); too many end the connection."""
+        self.put(text)
+        if self.is_behind:
+            self._outbox_bytes += 0 if self._sending is not None else len(text)
+            if self.is_crowded:
+                self.close(CloseReason.MESSAGE_QUEUE_LIMIT_REACHED)
+
+    def put_changes(self, room: str, epoch: str, version: int, text: str, changes: Mapping[str, str]) -> None:
+        """Send a `room.changed` frame, or note its changes (key → entry as text) while behind."""
+        if self._behind is None and not self.is_behind:
+            self.put(text)
+            return
+        if self._behind is None:
+            self._behind = {}
+            self._stalled_at = self._stalled_at or self._hub.now()
+        noted = self._behind.get(room)
+        if noted is None or noted.epoch != epoch:
+            noted = self._behind[room] = Behind(epoch)
+        noted.version = version
+        noted.changes.update(changes)
+
+    def forget_behind(self, room: str) -> None:
+        """What was noted of the room is no longer true, or comes by a snapshot."""
+        if self._behind is not None:
+            self._behind.pop(room, None)
+
+    def flush(self) -> None:
+        """Send what waits, until the transport holds back."""
+        self.scheduled = False
+        if self.is_corked:
+            return
+        while self._sending is None and self.close_reason is None:
+            if self._behind and not self._outbox and not self.is_behind:
+                self._render_behind()
+            if not self._outbox:
+                break
+            waiting = self._outbox
+            self._outbox = []
+            self._outbox_bytes = 0
+            self._send_all([f"[{','.join(waiting)}]"] if self.batches and len(waiting) > 1 else waiting)
+        if self._sending is None and not self._behind:
+            self._behind = None
+            self._stalled_at = None
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake the reader that waits for the outbox to drain."""
+        if self.changed is not None:
+            self.changed.set()
+
+    def ack(self, received_bytes: int) -> None:
+        """The client has received so many bytes on this socket."""
+        self.unanswered = 0
+        self._acked_bytes = min(max(received_bytes, self._acked_bytes), self._sent_bytes)
+        if self._behind and not self.is_behind and not self.scheduled:
+            self._hub.schedule(self)
+
+    def beat(self, text: str) -> None:
+        """Ask the client whether it lives."""
+        if self.wants_heartbeat:
+            self.unanswered += 1
+            self.put(text)
+
+    def stalled_for(self, now: float) -> float:
+        """Seconds since it last kept up."""
+        return 0.0 if self._stalled_at is None else now - self._stalled_at
+
+    def close(self, reason: CloseReason) -> None:
+        """Close the socket, once; the session ends or waits, as the reason says."""
+        if self.close_reason is not None:
+            return
+        if self._sending is None and self._outbox:
+            self.flush()
+        if self.close_reason is None:
+            self.close_reason = reason
+            self._behind = None
+            self._outbox = []
+            self._hub.spawn(self._close(reason.code))
+            self._hub.lost(self, reason)
+            self.wake()
+
+    async def _close(self, code: int) -> None:
+        try:
+            await self._send({"type": "websocket.close", "code": code})
+        except Exception as error:  # noqa: BLE001  # servers raise what they like at a socket that is gone already
+            logger.debug("The socket was gone before it was closed: %r", error)
+
+    def _render_behind(self) -> None:
+        behind, self._behind = self._behind or {}, {}
+        self._stalled_at = None
+        for room, noted in behind.items():
+            if noted.changes:
+                self._outbox.append(frames.room_changed(room, noted.epoch, noted.version, noted.changes.values()))
+
+    def _send_all(self, texts: list[str]) -> None:
+        """Hand frames to the server, in place; what is left when it holds back is finished by a task."""
+        for position, text in enumerate(texts):
+            self._sent_bytes += size_bytes(text)
+            rest = run_to_first_suspension(self._send({"type": "websocket.send", "text": text}))
+            if rest is not None:
+                self._outbox = texts[position + 1 :] + self._outbox
+                self._outbox_bytes = sum(map(len, self._outbox))
+                self._stalled_at = self._stalled_at or self._hub.now()
+                self._sending = self._hub.spawn(self._finish(rest))
+                return
+
+    async def _finish(self, rest: Coroutine[Any, Any, None]) -> None:
+        try:
+            await rest
+        except Exception as error:  # noqa: BLE001  # servers raise what they like at a socket that is gone
+            logger.debug("A send failed: %r", error)
+            self._sending = None
+            self.close(CloseReason.IO_EXCEPTION)
+            return
+        self._sending = None
+        self._outbox_bytes = 0
+        self.flush()
+
+
+def run_to_first_suspension(awaitable: Awaitable[None]) -> Coroutine[Any, Any, None] | None:
+    """Run in place until it would wait; return the rest to be awaited by a task, or None when it is done.
+
+    Most sends and most requests never wait: a task for each would cost more than their work.
+    """
+    if not isinstance(awaitable, Coroutine):
+        return _await(awaitable)
+    try:
+        waits_for = awaitable.send(None)
+    except StopIteration:
+        return None
+    return _rest(awaitable, waits_for)
+
+
+async def _await(awaitable: Awaitable[None]) -> None:
+    await awaitable
+
+
+async def _rest(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+    await _continue(coroutine, waits_for)
+
+
+@types.coroutine
+def _continue(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that was started by hand and has yielded `waits_for` to nobody yet."""
+    while True:
+        try:
+            value = yield waits_for
+        except BaseException as error:  # noqa: BLE001  # cancellation too is the coroutine's to handle
+            step = lambda error=error: coroutine.throw(error)  # noqa: E731
+        else:
+            step = lambda value=value: coroutine.send(value)  # noqa: E731
+        try:
+            waits_for = step()
+        except StopIteration:
+            return

@@ -1,0 +1,45 @@
+"""Who a client is, by the Django session cookie of its handshake. Read once, when the session opens."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.cookie import parse_cookie
+
+from sessionstore_app.models import Session
+from sessionstore_app.services.policy import ANONYMOUS, PERMISSIONS, Identity
+
+
+def session_key(cookie_header: str) -> str | None:
+    """The key of the Django session that a Cookie header names."""
+    return parse_cookie(cookie_header).get(settings.SESSION_COOKIE_NAME) if cookie_header else None
+
+
+def by_session_key(key: str) -> Identity:
+    """The logged-in user of a Django session; anonymous where there is none. Uses the ORM."""
+    if not apps.is_installed("django.contrib.auth"):
+        return ANONYMOUS
+    from django.contrib import auth  # noqa: PLC0415  # may not be installed
+
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    return by_user(auth.get_user(request))
+
+
+def by_user(user: Any) -> Identity:
+    """What Django says of a user: name, groups as roles, permissions. Uses the ORM."""
+    if user is None or not user.is_authenticated or not user.is_active:
+        return ANONYMOUS
+    label = Session._meta.app_label
+    groups = user.groups.values_list("name", flat=True) if hasattr(user, "groups") else ()
+    held = user.get_all_permissions() if hasattr(user, "get_all_permissions") else set()
+    return Identity(
+        principal=user.get_username(),
+        user_id=user.pk,
+        roles=frozenset(groups),
+        permissions=frozenset(name for name in PERMISSIONS if f"{label}.{name}" in held),
+    )

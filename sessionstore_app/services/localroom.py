@@ -1,0 +1,222 @@
+"""A room as one process holds it: its local members, what they observe, and how far it has heard.
+
+Pure bookkeeping without waiting: changes come in with versions, are put in order, and go out at the end of a tick, encoded once for
+each set of observed patterns. What is missing is named by `is_gapped`; fetching it is the hub's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sessionstore_app.core.entries import Epoch
+from sessionstore_app.core.patterns import NOTHING, PatternSet, pattern_set
+from sessionstore_app.protocol import frames
+from sessionstore_app.services.events import Changed, RosterDelta
+
+if TYPE_CHECKING:
+    from sessionstore_app.services.connection import Connection
+
+
+class Member:
+    """A connection in a room. `fresh` holds, for patterns added by a read at some version, what was observed before."""
+
+    __slots__ = ("connection", "fresh", "patterns", "roles", "session_id")
+
+    def __init__(self, connection: Connection, session_id: str, roles: tuple[str, ...]) -> None:
+        self.connection = connection
+        self.session_id = session_id
+        self.roles = roles
+        self.patterns: PatternSet = NOTHING
+        self.fresh: tuple[tuple[int, PatternSet], ...] = ()
+
+    def wants(self, key: str, version: int) -> bool:
+        """Should it hear of this change? Not of one that a read for these patterns has already shown it."""
+        for floor, before in self.fresh:
+            if version <= floor:
+                return before.matches(key)
+        return self.patterns.matches(key)
+
+
+@dataclass(slots=True)
+class _Dirty:
+    """A change that waits for the end of the tick."""
+
+    version: int
+    text: str
+
+
+@dataclass(slots=True, eq=False)
+class LocalRoom:
+    """One room in this process. `holds` counts joins under way, so that it is not dropped beneath them."""
+
+    name: str
+    epoch: Epoch = Epoch("")
+    version: int = 0
+    roster: int = 0
+    # Every peer of the room, wherever it is connected: session id → peer as text.
+    peers: dict[str, str] = field(default_factory=dict)
+    members: dict[str, Member] = field(default_factory=dict)
+    holds: int = 0
+    _groups: dict[PatternSet, dict[Member, None]] = field(default_factory=dict)
+    _fresh: set[Member] = field(default_factory=set)
+    _dirty: dict[str, _Dirty] = field(default_factory=dict)
+    _early: dict[int, Changed] = field(default_factory=dict)
+    _early_rosters: dict[int, RosterDelta] = field(default_factory=dict)
+
+    @property
+    def is_gapped(self) -> bool:
+        """True while something later than the next change, or roster, has been heard."""
+        return bool(self._early or self._early_rosters)
+
+    @property
+    def is_unused(self) -> bool:
+        """True when nobody here is in the room or about to be."""
+        return not self.members and not self.holds
+
+    # --- members
+
+    def add(self, member: Member) -> None:
+        """Let a member in; it observes nothing yet. A session is in a room once: its newest connection counts."""
+        present = self.members.get(member.session_id)
+        if present is not None:
+            self.remove(present)
+        self.members[member.session_id] = member
+        self._groups.setdefault(member.patterns, {})[member] = None
+
+    def remove(self, member: Member) -> None:
+        """Let a member out."""
+        if self.members.get(member.session_id) is member:
+            del self.members[member.session_id]
+        self._regroup(member, None)
+        self._fresh.discard(member)
+
+    def observe(self, member: Member, patterns: Iterable[str], read_at: int) -> None:
+        """Add patterns whose present entries the member was given by a read at version `read_at`."""
+        self.flush()
+        before = member.patterns
+        self._regroup(member, pattern_set(before.patterns | frozenset(patterns)))
+        if read_at > self.version:
+            # Changes up to that version are still under way: it has them for the new patterns, not for the old.
+            member.fresh = (*member.fresh, (read_at, before))
+            self._fresh.add(member)
+
+    def unobserve(self, member: Member, patterns: Iterable[str]) -> None:
+        """Remove patterns."""
+        self.flush()
+        self._regroup(member, pattern_set(member.patterns.patterns - frozenset(patterns)))
+
+    def _regroup(self, member: Member, patterns: PatternSet | None) -> None:
+        group = self._groups.get(member.patterns)
+        if group is not None:
+            group.pop(member, None)
+            if not group:
+                del self._groups[member.patterns]
+        if patterns is not None:
+            member.patterns = patterns
+            self._groups.setdefault(patterns, {})[member] = None
+
+    # --- entries
+
+    def hear(self, changed: Changed) -> bool:
+        """Take in a write; true if something is now to be flushed. What comes early waits for what is missing."""
+        if changed.version <= self.version:
+            return False
+        self._early[changed.version] = changed
+        while (upcoming := self._early.pop(self.version + 1, None)) is not None:
+            self.version = upcoming.version
+            for key, text in upcoming.texts.items():
+                self._dirty[key] = _Dirty(upcoming.version, text)
+        return bool(self._dirty)
+
+    def catch_up(self, version: int, texts: Sequence[tuple[str, int, str]]) -> None:
+        """Take in what a read since our version gave: key, version and entry as text; then what had come early."""
+        if version > self.version:
+            for key, at, text in texts:
+                self._dirty[key] = _Dirty(at, text)
+            self.version = version
+        self._early = {early: changed for early, changed in self._early.items() if early > self.version}
+        following = self._early.get(self.version + 1)
+        if following is not None:
+            self.hear(following)
+
+    def flush(self) -> None:
+        """Tell the members what changed since the last flush: one frame for each set of patterns."""
+        if not self._dirty:
+            return
+        dirty, self._dirty = self._dirty, {}
+        for patterns, group in self._groups.items():
+            changes = {key: item.text for key, item in dirty.items() if patterns.matches(key)}
+            if changes:
+                text = frames.room_changed(self.name, self.epoch, self.version, changes.values())
+                for member in group:
+                    if not member.fresh:
+                        member.connection.put_changes(self.name, self.epoch, self.version, text, changes)
+        for member in list(self._fresh):
+            self._flush_fresh(member, dirty)
+
+    def _flush_fresh(self, member: Member, dirty: Mapping[str, _Dirty]) -> None:
+        changes = {key: item.text for key, item in dirty.items() if member.wants(key, item.version)}
+        if changes:
+            text = frames.room_changed(self.name, self.epoch, self.version, changes.values())
+            member.connection.put_changes(self.name, self.epoch, self.version, text, changes)
+        member.fresh = tuple(item for item in member.fresh if item[0] > self.version)
+        if not member.fresh:
+            self._fresh.discard(member)
+
+    def replace(self, version: int, texts: Sequence[tuple[str, int, str]], reason: str) -> None:
+        """Give every member a snapshot of what it observes: what lies between is no longer known."""
+        self._dirty = {}
+        self.version = version
+        self._early = {early: changed for early, changed in self._early.items() if early > version}
+        for patterns, group in self._groups.items():
+            matching = [text for key, _, text in texts if patterns.matches(key)]
+            frame = frames.room_snapshot(self.name, self.epoch, version, matching, reason)
+            for member in group:
+                member.fresh = ()
+                member.connection.forget_behind(self.name)
+                member.connection.put_unstored(frame)
+        self._fresh.clear()
+
+    def restart(self, epoch: Epoch, reason: str) -> None:
+        """The room was cleared and goes on under another epoch."""
+        self.flush()
+        self.epoch = epoch
+        self.version = 0
+        self._early = {}
+        text = frames.room_cleared(self.name, epoch, reason)
+        for member in self.members.values():
+            member.fresh = ()
+            member.connection.forget_behind(self.name)
+            member.connection.put_unstored(text)
+        self._fresh.clear()
+
+    # --- peers
+
+    def hear_roster(self, delta: RosterDelta) -> list[RosterDelta]:
+        """Take in a change of the roster; returns those that are in order now."""
+        if delta.roster <= self.roster:
+            return []
+        self._early_rosters[delta.roster] = delta
+        ready: list[RosterDelta] = []
+        while (upcoming := self._early_rosters.pop(self.roster + 1, None)) is not None:
+            self.roster = upcoming.roster
+            self.peers.update(upcoming.joined)
+            self.peers.update(upcoming.updated)
+            for session_id in upcoming.left:
+                self.peers.pop(session_id, None)
+            ready.append(upcoming)
+        return ready
+
+    def replace_roster(self, roster: int, peers: dict[str, str]) -> RosterDelta | None:
+        """Take in the whole roster; returns what was missed, if anything was."""
+        if roster < self.roster:
+            return None
+        joined = {sid: text for sid, text in peers.items() if sid not in self.peers}
+        left = dict.fromkeys((sid for sid in self.peers if sid not in peers), "LEFT")
+        updated = {sid: text for sid, text in peers.items() if sid in self.peers and self.peers[sid] != text}
+        self.roster = roster
+        self.peers = peers
+        self._early_rosters = {early: delta for early, delta in self._early_rosters.items() if early > roster}
+        return RosterDelta(roster, joined, left, updated) if joined or left or updated else None

@@ -1,0 +1,110 @@
+"""Who may do what: one place, asked by every way in.
+
+A project brings its own by `SESSIONSTORE["POLICY"]`, the dotted path of a subclass of `Policy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from sessionstore_app import conf
+from sessionstore_app.core.errors import AccessDenied
+from sessionstore_app.core.patterns import pattern_set
+
+PERMISSIONS: Final = frozenset(
+    {
+        "view_session",
+        "modify_session",
+        "register_handler",
+        "send_to_session",
+        "acquire_lock",
+        "manage_room",
+        "view_sitesession",
+        "change_sitesession",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who opened a session. `rooms` maps names or patterns to roles that a token grants there."""
+
+    principal: str = ""
+    user_id: object = None
+    roles: frozenset[str] = frozenset()
+    permissions: frozenset[str] = frozenset()
+    rooms: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def is_anonymous(self) -> bool:
+        """True if nobody vouches for the client."""
+        return not self.principal
+
+    def granted_roles(self, room: str) -> frozenset[str]:
+        """Roles in `room` that the token grants."""
+        granted = (roles for pattern, roles in self.rooms.items() if _names(pattern, room))
+        return frozenset().union(*granted)
+
+    def is_granted(self, room: str) -> bool:
+        """True if the token names `room`, or names none."""
+        return not self.rooms or any(_names(pattern, room) for pattern in self.rooms)
+
+
+ANONYMOUS = Identity()
+
+
+def _names(pattern: str, room: str) -> bool:
+    return pattern_set(frozenset({pattern})).matches(room)
+
+
+class Policy:
+    """The default: whoever opened a session may join any room; a token that names rooms is good for those alone.
+
+    Methods are called in a thread that may use the ORM.
+    """
+
+    def may_open(self, identity: Identity) -> bool:
+        """May this client open a session? Anonymous ones may where ALLOW_ANONYMOUS says so."""
+        return not identity.is_anonymous or conf.current().allow_anonymous
+
+    def may_join(self, identity: Identity, room: str) -> bool:
+        """May this client join the room?"""
+        return identity.is_granted(room)
+
+    def room_roles(self, identity: Identity, room: str, *, first: bool) -> frozenset[str]:
+        """The roles a peer has in this room; `first` is true if nobody else is in it."""
+        return identity.granted_roles(room)
+
+
+def require(identity: Identity, permission: str) -> None:
+    """Raise AccessDenied unless the identity holds the permission."""
+    if permission not in identity.permissions:
+        raise AccessDenied(hint=f"The permission {permission} is needed.")
+
+
+@lru_cache(maxsize=1)
+def current() -> Policy:
+    """The project's policy."""
+    path = conf.current().policy
+    try:
+        made = import_string(path)()
+    except ImportError as error:
+        raise ImproperlyConfigured(f"SESSIONSTORE['POLICY']: {error}") from error
+    if not isinstance(made, Policy):
+        raise ImproperlyConfigured(f"SESSIONSTORE['POLICY']: {path} is no Policy.")
+    return made
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "SESSIONSTORE":
+        current.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="sessionstore_app.policy")

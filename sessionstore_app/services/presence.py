@@ -1,0 +1,310 @@
+"""Presence: telling what the record says of rooms and sessions, and the upkeep that does not depend on anybody saying goodbye.
+
+Every process renews its lease, heals its local rooms and reaps what lapsed. Each step can be done by several processes at once and
+is done by one: the row decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+
+from sessionstore_app import conf, signals
+from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION
+from sessionstore_app.core.close import CloseReason
+from sessionstore_app.core.entries import Epoch
+from sessionstore_app.core.errors import SessionStoreError
+from sessionstore_app.core.patterns import EVERYTHING
+from sessionstore_app.models import SessionState
+from sessionstore_app.protocol import frames
+from sessionstore_app.services import bridge, clock, entrylog, hub, jobs, record
+from sessionstore_app.services.connection import Connection
+from sessionstore_app.services.entrylog import send_signal
+from sessionstore_app.services.events import RoomCleared, RosterDelta
+from sessionstore_app.services.hub import Hub
+from sessionstore_app.services.localroom import LocalRoom
+from sessionstore_app.services.record import Cleared, Events, Peer, RosterChange
+from sessionstore_app.services.spaces import room_backend, room_of, room_space
+
+logger = logging.getLogger("sessionstore_app")
+
+# How much the reaper takes at a time.
+_REAP_BATCH = 200
+# A wiped space refuses late writes for so long; a write that took longer has long failed.
+_WIPED_KEPT_MS = 3_600_000
+
+
+# --- telling
+
+
+def peer_text(peer: Peer) -> str:
+    """A peer as clients see it."""
+    joined_at_ms = round(peer.joined_at.timestamp() * 1000)
+    return frames.peer(peer.session_id, peer.principal, peer.roles, peer.state, joined_at_ms)
+
+
+async def tell(happened: Events) -> None:
+    """Tell what a batch of the record did, once it is committed; only the first of its jobs to come here does."""
+    if not happened.take():
+        return
+    if ON_CALLERS_CONNECTION.get():
+        await bridge.after_commit(record.USING, partial(_tell, happened))
+    else:
+        await _tell(happened)
+
+
+async def _tell(happened: Events) -> None:
+    changes = list(happened.rosters.values())
+    await hub.announce(*((change.room, _delta(change)) for change in changes))
+    for cleared in happened.cleared:
+        await _tell_cleared(cleared)
+    for change in changes:
+        await _signal_roster(change)
+
+
+def _delta(change: RosterChange) -> RosterDelta:
+    joined = {sid: peer_text(peer) for sid, peer in change.joined.items()}
+    updated = {sid: peer_text(peer) for sid, peer in change.updated.items()}
+    return RosterDelta(change.roster, joined, dict(change.left), updated)
+
+
+async def _tell_cleared(cleared: Cleared) -> None:
+    # First wipe: from here on no late write can land in the old epoch. A server that dies in between leaves rows
+    # that nobody can see any more, for `expire_sessions` to sweep.
+    await room_backend().wipe(room_space(cleared.room, cleared.old))
+    await hub.announce((cleared.room, RoomCleared(cleared.old, cleared.new, cleared.reason)))
+    if signals.room_cleared.receivers:
+        told = {"room": cleared.room, "epoch": cleared.new, "reason": cleared.reason}
+        await send_signal(signals.room_cleared, told)
+
+
+async def _signal_roster(change: RosterChange) -> None:
+    if signals.peer_joined.receivers:
+        for session_id in change.joined:
+            await send_signal(signals.peer_joined, {"room": change.room, "session_id": session_id})
+    if signals.peer_left.receivers:
+        for session_id, reason in change.left.items():
+            await send_signal(signals.peer_left, {"room": change.room, "session_id": session_id, "reason": reason})
+
+
+# --- ends
+
+
+async def end_session(session_id: str, reason: str, *, lapsed: bool = False) -> bool:
+    """End a session: true for the caller that ended it.
+
+    What dies with it goes first: if this process dies in between, whoever ends the session next does it again.
+    """
+    rooms, _ = await record.run(jobs.rooms_of(session_id))
+    for room, epoch in rooms:
+        await entrylog.remove_owned(room, epoch, session_id)
+    ended, happened = await record.run(jobs.Close(session_id=session_id, reason=reason, lapsed=lapsed))
+    await tell(happened)
+    return bool(ended)
+
+
+async def disconnect(connection: Connection, reason: CloseReason) -> None:
+    """A socket is gone: its session waits to be resumed, or ends where the reason leaves nothing to wait for."""
+    session = connection.session
+    if session is None:
+        return
+    if reason.ends_session:
+        await end_session(session.id, reason.name)
+        return
+    job = jobs.Disconnect(
+        session_id=session.id,
+        principal=session.identity.principal,
+        generation=session.generation,
+        reason=reason,
+        reconnect_seconds=conf.current().reconnect_seconds,
+    )
+    _, happened = await record.run(job)
+    await tell(happened)
+
+
+# --- upkeep
+
+
+class Presence:
+    """The hub's keeper, and its upkeep."""
+
+    hub: Hub
+
+    async def lost(self, connection: Connection, reason: CloseReason) -> None:
+        """See `hub.Keeper`."""
+        try:
+            await disconnect(connection, reason)
+        except SessionStoreError as error:
+            # The lease will run out, and the reaper finds the session then.
+            logger.warning("A lost connection could not be recorded: %s", error)
+
+    async def heal(self, names: list[str]) -> None:
+        """See `hub.Keeper`. Reads rosters and versions of all rooms at once, and entries only where versions differ."""
+        local = {name: room for name in names if (room := self.hub.rooms.get(name)) is not None and room.epoch}
+        if not local:
+            return
+        rosters, _ = await record.run(jobs.rosters(local))
+        for name, (roster, epoch, peers) in rosters.items():
+            room = local[name]
+            if room.epoch != epoch:
+                room.restart(epoch, "CLEARED")
+            missed = room.replace_roster(roster, {sid: peer_text(peer) for sid, peer in peers.items()})
+            if missed is not None:
+                self.hub.counters.healed_rooms += 1
+                self.hub.tell_roster(room, missed)
+        spaces = {room_space(name, room.epoch): room for name, room in local.items()}
+        for space, version in (await room_backend().versions(list(spaces))).items():
+            room = spaces[space]
+            if room_space(room.name, room.epoch) == space and version != room.version:
+                await self._heal_entries(room)
+
+    async def _heal_entries(self, room: LocalRoom) -> None:
+        epoch, since = room.epoch, room.version
+        reading = await room_backend().read(room_space(room.name, epoch), EVERYTHING, since)
+        if room.epoch != epoch or reading.version == room.version:
+            return
+        if reading.version < since:
+            await self.lose_store(room.name, epoch)
+            return
+        self.hub.counters.healed_rooms += 1
+        texts = [(entry.key, entry.version, frames.entry(entry)) for entry in reading.entries]
+        if reading.complete:
+            room.replace(reading.version, texts, "resync")
+        else:
+            room.catch_up(reading.version, texts)
+            self.hub.mark_dirty(room)
+
+    async def lose_store(self, room: str, epoch: Epoch) -> None:
+        """The backend has forgotten what it acknowledged: the room goes on under a new epoch, and everybody is told."""
+        logger.error("The store of a room went back in time; the room starts anew.")
+        _, happened = await record.run(jobs.Clear(room=room, reason="STORE_LOST", only_epoch=epoch))
+        await tell(happened)
+
+    async def renew(self) -> None:
+        """Say that this process lives, and make good what others recorded while it could not."""
+        job = jobs.RenewLease(node_id=self.hub.node_id, lease_seconds=conf.current().node_lease_seconds)
+        was_alive, _ = await record.run(job)
+        if not was_alive:
+            await self._reclaim()
+        await self.heal(list(self.hub.rooms))
+
+    async def _reclaim(self) -> None:
+        """Our lease had run out: sessions we still serve are active again, those that were ended are closed here too."""
+        served = {c.session.id: c for c in self.hub.connections if c.session is not None}
+        if not served:
+            return
+        states, _ = await record.run(jobs.own_states(list(served)))
+        for session_id, connection in served.items():
+            state, generation = states.get(session_id, (SessionState.CLOSED, 0))
+            if connection.session is None or connection.close_reason is not None:
+                continue
+            if state == SessionState.CLOSED or generation != connection.session.generation:
+                connection.close(CloseReason.CONNECTION_LOST)
+            elif state == SessionState.DISCONNECTED:
+                job = jobs.Reclaim(session_id=session_id, generation=generation, node_id=self.hub.node_id)
+                _, happened = await record.run(job)
+                await tell(happened)
+
+    async def reap(self) -> None:
+        """End what has lapsed: dead processes' sessions, sessions away too long, empty rooms, entries past their time."""
+        settings = conf.current()
+        lost, _ = await record.run(jobs.LapseNodes(limit=_REAP_BATCH))
+        await _each(partial(self._disconnect_lost, settings.reconnect_seconds), lost)
+        due, _ = await record.run(jobs.overdue(_REAP_BATCH))
+        await _each(self._end_lapsed, due.sessions)
+        await _each(self._clear_due, due.rooms)
+        await self._expire_entries()
+
+    async def _disconnect_lost(self, reconnect_seconds: float, lost: tuple[str, str, int]) -> None:
+        session_id, principal, generation = lost
+        job = jobs.Disconnect(
+            session_id=session_id,
+            principal=principal,
+            generation=generation,
+            reason=CloseReason.CONNECTION_LOST,
+            reconnect_seconds=reconnect_seconds,
+        )
+        _, happened = await record.run(job)
+        await tell(happened)
+
+    async def _end_lapsed(self, lapsed: tuple[str, str]) -> None:
+        session_id, reason = lapsed
+        await end_session(session_id, reason or CloseReason.CONNECTION_LOST.name, lapsed=True)
+
+    async def _clear_due(self, room: str) -> None:
+        _, happened = await record.run(jobs.ClearDue(room=room))
+        await tell(happened)
+
+    async def _expire_entries(self) -> None:
+        for due in await room_backend().due(clock.now_ms(), _REAP_BATCH):
+            found = room_of(due.space)
+            if found is not None:
+                await entrylog.read(*found, entrylog.named(due.key))
+
+    async def forget(self) -> None:
+        """Drop the marks of spaces wiped long ago."""
+        await room_backend().forget_wiped(clock.now_ms() - _WIPED_KEPT_MS)
+
+
+async def _each(act: Callable[..., Awaitable[None]], things: Iterable[object]) -> None:
+    """Act on all at once: what they record shares a transaction."""
+    results = await asyncio.gather(*(act(thing) for thing in things), return_exceptions=True)
+    for result in results:
+        if isinstance(result, SessionStoreError):
+            logger.warning("The reaper will try again: %s", result)
+        elif isinstance(result, BaseException):
+            raise result
+
+
+async def _every(seconds: Callable[[], float], act: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds())
+        try:
+            await act()
+        except SessionStoreError as error:
+            logger.warning("Upkeep will try again: %s", error)
+
+
+_start_locks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = weakref.WeakKeyDictionary()
+
+
+async def running_hub() -> Hub:
+    """The hub of this process and loop, started if it does not run yet."""
+    loop = asyncio.get_running_loop()
+    found = hub.running()
+    if found is not None and found.loop is loop:
+        return found
+    async with _start_locks.setdefault(loop, asyncio.Lock()):
+        found = hub.running()
+        if found is not None and found.loop is loop:
+            return found
+        return await _start()
+
+
+async def _start() -> Hub:
+    presence = Presence()
+    started = Hub(presence)
+    presence.hub = started
+    await started.start()
+    await presence.renew()
+    started.spawn(_every(lambda: conf.current().node_renew_seconds, presence.renew))
+    started.spawn(_every(lambda: conf.current().reap_seconds, presence.reap))
+    started.spawn(_every(lambda: 60.0, presence.forget))
+    hub.set_running(started)
+    return started
+
+
+async def stop_hub() -> None:
+    """Stop this loop's hub in order: its sessions wait to be resumed elsewhere."""
+    found = hub.running()
+    if found is None or found.loop is not asyncio.get_running_loop():
+        return
+    for connection in list(found.connections):
+        connection.close(CloseReason.SERVER_SHUTDOWN)
+    await found.settle()
+    hub.set_running(None)
+    await found.stop()
+    await record.run(jobs.EndLease(node_id=found.node_id))

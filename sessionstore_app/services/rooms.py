@@ -1,0 +1,199 @@
+"""The public Python API of rooms: for views, tasks, signals, shells and consumers.
+
+    from sessionstore_app import rooms
+    rooms.set("standup", "topic", "retro")              # in a view, a shell, a thread
+    await rooms.aset("standup", "topic", "retro")       # in async code
+
+Server code writes as the server: it joins nothing, and `by` is null. Inside a transaction with the database backend a write belongs to
+that transaction, and peers are told once it commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+from sessionstore_app import conf
+from sessionstore_app.core import jsontext, operations
+from sessionstore_app.core.entries import Change, Entry
+from sessionstore_app.core.errors import InvalidParams
+from sessionstore_app.core.jsontext import Json, JsonInput
+from sessionstore_app.core.patterns import check_key, check_pattern, check_room_name, pattern_set
+from sessionstore_app.protocol import frames
+from sessionstore_app.services import bridge, clock, entrylog, hub, jobs, presence, record
+from sessionstore_app.services.entrylog import Written
+from sessionstore_app.services.events import Said
+from sessionstore_app.services.record import Peer
+
+
+class WriteItem(TypedDict, total=False):
+    """One part of `rooms.write`: `key` and `value`, and what `rooms.set` takes beside them."""
+
+    key: str
+    value: JsonInput
+    if_version: int | None
+    ttl_seconds: float | None
+
+
+class Rooms:
+    """Shared stores of rooms. Every method has a synchronous twin without the leading `a`.
+
+    All raise InvalidParams or LimitExceeded for a bad room name, InvalidKey for a bad key, Unavailable when the store is out of reach.
+    """
+
+    async def aset(
+        self,
+        room: str,
+        key: str,
+        value: JsonInput,
+        *,
+        if_version: int | None = None,
+        ttl_seconds: float | None = None,
+    ) -> Entry:
+        """Write a value; None deletes. Returns the entry as stored.
+
+        `if_version=0` writes only if the key has no value, `n` only if it has one of version n. `ttl_seconds` removes it after so long.
+        Raises VersionConflict (with `current`), InvalidValue for what is not strict JSON, ValueTooLarge, TooManyKeys, StoreTooLarge.
+        """
+        change = _change(key, value, if_version, ttl_seconds)
+        return (await self._write(room, (change,))).result.entries[0]
+
+    async def aget(self, room: str, key: str) -> Json:
+        """The value of a key, None where there is none."""
+        return (await self.aget_entry(room, key)).value
+
+    async def aget_entry(self, room: str, key: str) -> Entry:
+        """The entry of a key: value, version, writer and time; of version 0 where it was never written."""
+        check_key(key, conf.current().key_length)
+        found = await self._read(room, [key])
+        return found[0] if found else Entry(key=key)
+
+    async def adelete(self, room: str, key: str, *, if_version: int | None = None) -> Entry:
+        """Delete a key. Returns the entry, without a value. Raises VersionConflict."""
+        return await self.aset(room, key, None, if_version=if_version)
+
+    async def aupdate(
+        self,
+        room: str,
+        key: str,
+        *,
+        do: Literal["increment", "append", "remove", "merge"],
+        **arguments: Any,
+    ) -> Entry:
+        """Change a value by a rule that no race can break; returns the entry.
+
+        `do="increment", by=1` · `"append", item=…, cap=…, unique="id"` · `"remove", where={"id": …}` · `"merge", patch={…}`.
+        Raises InvalidParams for other arguments, InvalidValue where the value is of another type, and the limits of `aset`.
+        """
+        change = Change(key=check_key(key, conf.current().key_length), operation=_operation(do, arguments))
+        return (await self._write(room, (change,))).result.entries[0]
+
+    async def awrite(self, room: str, items: Sequence[WriteItem]) -> list[Entry]:
+        """Write several keys together or not at all, under one version. Raises what `aset` raises."""
+        changes = tuple(
+            _change(item["key"], item["value"], item.get("if_version"), item.get("ttl_seconds")) for item in items
+        )
+        check_distinct(changes)
+        return list((await self._write(room, changes)).result.entries)
+
+    async def asnapshot(self, room: str, keys: Sequence[str] = ("*",)) -> dict[str, Json]:
+        """All values that match the patterns, by key, as of one instant."""
+        return {entry.key: entry.value for entry in await self._read(room, keys) if entry.exists}
+
+    async def apeers(self, room: str, *, limit: int | None = None, after: str = "") -> list[Peer]:
+        """Who is in the room, by session id; `after` is the last id of the page before."""
+        page, _ = await self._peers(room, limit or conf.current().peers_per_page, after)
+        return page
+
+    async def acount(self, room: str) -> int:
+        """How many sessions are in the room."""
+        _, count = await self._peers(room, 1, "")
+        return count
+
+    async def abroadcast(self, room: str, event: str, data: JsonInput = None) -> None:
+        """Send the peers a message that is not stored. Raises InvalidValue for what is not strict JSON."""
+        check_room_name(room, conf.current().room_length)
+        jsontext.check(data, conf.current().json_depth)
+        frame = frames.room_message(room, event, jsontext.dumps(data), "null", clock.now_ms())
+        await bridge.after_commit(record.USING, lambda: hub.announce((room, Said(frame))))
+
+    async def aclear(self, room: str) -> str:
+        """Empty the room's store; returns the new epoch. Peers stay, and are told."""
+        check_room_name(room, conf.current().room_length)
+        epoch, happened = await record.run(jobs.Clear(room=room, reason="CLEARED"))
+        await presence.tell(happened)
+        return str(epoch)
+
+    set = bridge.Twin(aset)
+    get = bridge.Twin(aget)
+    get_entry = bridge.Twin(aget_entry)
+    delete = bridge.Twin(adelete)
+    update = bridge.Twin(aupdate)
+    write = bridge.Twin(awrite)
+    snapshot = bridge.Twin(asnapshot)
+    peers = bridge.Twin(apeers)
+    count = bridge.Twin(acount)
+    broadcast = bridge.Twin(abroadcast)
+    clear = bridge.Twin(aclear)
+
+    async def _write(self, room: str, changes: tuple[Change, ...]) -> Written:
+        check_room_name(room, conf.current().room_length)
+        return await entrylog.write(room, await entrylog.room_epoch(room), changes, by=None)
+
+    async def _read(self, room: str, patterns: Sequence[str]) -> tuple[Entry, ...]:
+        settings = conf.current()
+        check_room_name(room, settings.room_length)
+        wanted = pattern_set(frozenset(check_pattern(pattern, settings.key_length) for pattern in patterns))
+        epoch = await entrylog.current_epoch(room)
+        return (await entrylog.read(room, epoch, wanted)).entries if epoch else ()
+
+    async def _peers(self, room: str, limit: int, after: str) -> tuple[list[Peer], int]:
+        check_room_name(room, conf.current().room_length)
+        found, _ = await record.run(jobs.peers_page(room, limit, after))
+        page: tuple[list[Peer], int] = found
+        return page
+
+
+rooms = Rooms()
+
+
+def _change(key: str, value: JsonInput, if_version: int | None, ttl_seconds: float | None) -> Change:
+    settings = conf.current()
+    jsontext.check(value, settings.json_depth)
+    if ttl_seconds is not None and not ttl_seconds > 0:
+        raise InvalidParams("ttl_seconds is a number above 0.")
+    return Change(
+        key=check_key(key, settings.key_length),
+        text=None if value is None else jsontext.dumps(value),
+        if_version=if_version,
+        ttl_ms=None if ttl_seconds is None else max(1, round(ttl_seconds * 1000)),
+    )
+
+
+def check_distinct(changes: Sequence[Change]) -> None:
+    """Raise InvalidParams where one write names a key twice."""
+    if not changes:
+        raise InvalidParams("A write holds at least one key.")
+    if len({change.key for change in changes}) < len(changes):
+        raise InvalidParams("A write names each key once.")
+
+
+_OPERATIONS: Mapping[str, type[operations.Increment | operations.Append | operations.Remove | operations.Merge]] = {
+    "increment": operations.Increment,
+    "append": operations.Append,
+    "remove": operations.Remove,
+    "merge": operations.Merge,
+}
+
+
+def _operation(do: str, arguments: Mapping[str, Any]) -> operations.Operation:
+    depth = conf.current().json_depth
+    for value in arguments.values():
+        jsontext.check(value, depth)
+    shape = _OPERATIONS.get(do)
+    if shape is None:
+        raise InvalidParams(f"There is no operation {do!r}.", hint=f"Known: {', '.join(_OPERATIONS)}.")
+    try:
+        return shape(**arguments)
+    except TypeError as error:
+        raise InvalidParams(f"{do}: {error}.") from None

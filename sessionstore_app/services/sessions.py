@@ -1,0 +1,264 @@
+"""Sessions of this process: opening and resuming them, and the rooms they are in.
+
+A session is the record's row; a connection is its present socket. Generation numbers fence an older socket of the same session.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from heapq import nsmallest
+
+from sessionstore_app import conf
+from sessionstore_app.backends.base import Reading
+from sessionstore_app.core.entries import Author, Entry, Epoch, SessionId
+from sessionstore_app.core.errors import LimitExceeded, NotJoined, NotOpen
+from sessionstore_app.core.patterns import PatternSet, check_pattern, check_room_name, is_exact, pattern_set
+from sessionstore_app.protocol import frames
+from sessionstore_app.services import entrylog, jobs, presence, record
+from sessionstore_app.services.connection import Connection
+from sessionstore_app.services.events import TakenOver
+from sessionstore_app.services.hub import Hub
+from sessionstore_app.services.jobs import Joined, Resumed, ResumedRoom
+from sessionstore_app.services.localroom import LocalRoom, Member
+from sessionstore_app.services.policy import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """What a connection knows of its session. `generation` is the one this socket serves."""
+
+    id: str
+    identity: Identity
+    generation: int
+    author: Author
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a client's copy of a room stands."""
+
+    epoch: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open session: its secret for the next resume, and the rooms that came back with it."""
+
+    session: OpenSession
+    resume_token: str
+    resumed: bool
+    rooms: tuple[ResumedRoom, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedRoom:
+    """A room at the instant of joining or observing it."""
+
+    room: LocalRoom
+    member: Member
+    version: int
+    entries: tuple[Entry, ...]
+    complete: bool
+
+
+async def open_session(hub: Hub, connection: Connection, identity: Identity) -> Opened:
+    """Open a new session on a connection. Raises AccessDenied where the policy refuses it."""
+    session_id, token = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
+    await record.run(jobs.Open(session_id=session_id, identity=identity, node_id=hub.node_id, token=token))
+    session = _serve(connection, session_id, identity, generation=1)
+    return Opened(session, token, resumed=False)
+
+
+async def resume_session(
+    hub: Hub, connection: Connection, identity: Identity, session_id: str, token: str
+) -> Opened | None:
+    """Bring a session back on this connection; None if it cannot be. An older socket that still serves it is closed."""
+    new_token = secrets.token_urlsafe(32)
+    job = jobs.Resume(
+        session_id=session_id, identity=identity, node_id=hub.node_id, token=token, new_token=new_token
+    )
+    resumed: Resumed | None
+    resumed, happened = await record.run(job)
+    if resumed is None:
+        return None
+    session = _serve(connection, session_id, identity, resumed.generation)
+    if resumed.was_active_on is not None:
+        await hub.take_over(resumed.was_active_on, TakenOver(session_id, resumed.generation))
+    await presence.tell(happened)
+    return Opened(session, new_token, resumed=True, rooms=resumed.memberships)
+
+
+def _serve(connection: Connection, session_id: str, identity: Identity, generation: int) -> OpenSession:
+    author = Author(SessionId(session_id), identity.principal)
+    connection.session = OpenSession(session_id, identity, generation, author)
+    return connection.session
+
+
+async def rejoin(hub: Hub, connection: Connection, resumed: ResumedRoom, position: Position | None) -> JoinedRoom:
+    """Let a resumed session hear a room again, and push what it lacks since `position`."""
+    local = await hub.hold(resumed.room)
+    try:
+        await _load(hub, local, resumed.epoch)
+        patterns = pattern_set(frozenset(resumed.observed))
+        reading = await _read_now(hub, local, patterns, position)
+        member = _admit(connection, local, resumed.roles, resumed.observed, reading.version)
+        _push(connection, local, reading)
+        return JoinedRoom(local, member, reading.version, reading.entries, reading.complete)
+    finally:
+        hub.release(local)
+
+
+def _push(connection: Connection, local: LocalRoom, reading: Reading) -> None:
+    texts = [frames.entry(entry) for entry in reading.entries]
+    if reading.complete:
+        connection.put(frames.room_snapshot(local.name, local.epoch, reading.version, texts, "resync"))
+    elif texts:
+        connection.put(frames.room_changed(local.name, local.epoch, reading.version, texts))
+
+
+async def join(
+    hub: Hub, connection: Connection, room: str, observe: Iterable[str], since: Position | None
+) -> JoinedRoom:
+    """Join a room and read what is observed, in one instant: nothing missed, nothing old.
+
+    Raises InvalidParams, InvalidKey, LimitExceeded, AccessDenied or Unavailable.
+    """
+    settings = conf.current()
+    check_room_name(room, settings.room_length)
+    wanted = _checked_patterns(connection, room, observe)
+    session = _session(connection)
+    # Heard first, read second: a change between the two is heard twice and told once, never missed.
+    local = await hub.hold(room)
+    try:
+        job = jobs.Join(session_id=session.id, room=room, identity=session.identity, observed=wanted)
+        joined: Joined
+        joined, happened = await record.run(job)
+        await presence.tell(happened)
+        await _load(hub, local, joined.epoch)
+        present = connection.members.get(room)
+        patterns = pattern_set((present.patterns.patterns if present else frozenset()) | wanted)
+        reading = await _read_now(hub, local, patterns, since)
+        member = _admit(connection, local, joined.roles, patterns.patterns, reading.version)
+        entries = reading.entries if not reading.complete else with_absent(reading.entries, patterns.exact)
+        return JoinedRoom(local, member, reading.version, entries, reading.complete)
+    finally:
+        hub.release(local)
+
+
+async def leave(hub: Hub, connection: Connection, room: str) -> bool:
+    """Leave a room; true if that emptied it and its store was cleared. Raises NotJoined."""
+    member_of(connection, room)
+    session = _session(connection)
+    hub.remove_member(room, connection)
+    job = jobs.Leave(session_id=session.id, room=room, grace_seconds=conf.current().grace_seconds)
+    cleared, happened = await record.run(job)
+    await presence.tell(happened)
+    return bool(cleared)
+
+
+async def observe(hub: Hub, connection: Connection, room: str, keys: Iterable[str]) -> JoinedRoom:
+    """Observe more of a room, with the present values. Raises NotJoined and what `join` raises."""
+    member = member_of(connection, room)
+    wanted = _checked_patterns(connection, room, keys)
+    local = hub.rooms[room]
+    patterns = pattern_set(wanted)
+    reading = await _read_now(hub, local, patterns, None)
+    # Left while we read: then there is nothing to observe any more.
+    member = member_of(connection, room)
+    local.observe(member, wanted, reading.version)
+    await _save_observed(connection, member, room)
+    return JoinedRoom(local, member, reading.version, with_absent(reading.entries, patterns.exact), complete=True)
+
+
+async def unobserve(hub: Hub, connection: Connection, room: str, keys: Iterable[str]) -> Member:
+    """Observe less of a room; what was not observed is no error. Raises NotJoined."""
+    member = member_of(connection, room)
+    hub.rooms[room].unobserve(member, keys)
+    await _save_observed(connection, member, room)
+    return member
+
+
+async def _save_observed(connection: Connection, member: Member, room: str) -> None:
+    session = _session(connection)
+    await record.run(jobs.Observe(session_id=session.id, room=room, observed=member.patterns.patterns))
+
+
+def member_of(connection: Connection, room: str) -> Member:
+    """The connection's membership. Raises NotJoined."""
+    member = connection.members.get(room)
+    if member is None:
+        raise NotJoined
+    return member
+
+
+def first_peers(local: LocalRoom) -> list[str]:
+    """The first page of a room's peers, by session id, as text."""
+    return [local.peers[sid] for sid in nsmallest(conf.current().peers_per_page, local.peers)]
+
+
+def with_absent(entries: tuple[Entry, ...], exact: Collection[str]) -> tuple[Entry, ...]:
+    """The entries, and each key that was named and has none as absent."""
+    found = {entry.key for entry in entries}
+    return (*entries, *(Entry(key=key) for key in sorted(exact) if key not in found))
+
+
+async def _load(hub: Hub, local: LocalRoom, epoch: Epoch) -> None:
+    """Take in roster and version of a room that has no member here yet, so that what is heard can be put in order."""
+    if local.epoch:
+        if local.epoch != epoch:
+            # It was cleared, and the news has not come here yet.
+            await hub.keeper.heal([local.name])
+        return
+    rosters, _ = await record.run(jobs.rosters([local.name]))
+    roster, now_epoch, peers = rosters[local.name]
+    version = await entrylog.version(local.name, now_epoch)
+    if not local.epoch:
+        local.epoch, local.version, local.roster = now_epoch, version, roster
+        local.peers = {sid: presence.peer_text(peer) for sid, peer in peers.items()}
+
+
+async def _read_now(hub: Hub, local: LocalRoom, patterns: PatternSet, position: Position | None) -> Reading:
+    """Read the room as of this instant: nothing may wait between the return and letting the member in."""
+    while True:
+        epoch = local.epoch
+        since = position.version if position is not None and position.epoch == epoch else None
+        reading = await entrylog.read(local.name, epoch, patterns, since)
+        if since is not None and reading.version < since:
+            # The client has seen what the store no longer knows.
+            await hub.keeper.lose_store(local.name, epoch)
+        if local.epoch == epoch:
+            return reading
+
+
+def _admit(
+    connection: Connection, local: LocalRoom, roles: tuple[str, ...], patterns: Iterable[str], read_at: int
+) -> Member:
+    """No waiting from the read to here can let a change slip by: what came meanwhile waits in the room."""
+    if connection.close_reason is not None:
+        raise NotOpen("The socket was closed meanwhile.")
+    member = connection.members.get(local.name)
+    if member is None:
+        member = Member(connection, _session(connection).id, roles)
+        connection.members[local.name] = member
+        local.add(member)
+    local.observe(member, patterns, read_at)
+    return member
+
+
+def _checked_patterns(connection: Connection, room: str, patterns: Iterable[str]) -> frozenset[str]:
+    settings = conf.current()
+    wanted = frozenset(check_pattern(pattern, settings.key_length) for pattern in patterns)
+    elsewhere = sum(len(m.patterns.patterns) for name, m in connection.members.items() if name != room)
+    here = connection.members[room].patterns.patterns if room in connection.members else frozenset()
+    total = elsewhere + len(here | wanted)
+    if total > settings.patterns_per_session:
+        raise LimitExceeded("Too many patterns are observed.", limit=settings.patterns_per_session, actual=total)
+    return wanted
+
+
+def _session(connection: Connection) -> OpenSession:
+    assert connection.session is not None  # noqa: S101  # callers serve open sessions only
+    return connection.session

@@ -1,0 +1,66 @@
+"""Access tokens: signed, expiring statements of who somebody is and what they may do.
+
+Signed with Django's SECRET_KEY (and its fallbacks). Every kind of bad token gives the same answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.core import signing
+
+from sessionstore_app.core.errors import AccessDenied
+from sessionstore_app.services.policy import PERMISSIONS, Identity
+
+_SALT = "sessionstore_app.token"
+
+
+def mint_token(
+    principal: str,
+    *,
+    roles: Iterable[str] = (),
+    permissions: Iterable[str] = (),
+    rooms: Mapping[str, Iterable[str]] | None = None,
+    expires_in: float = 3_600,
+) -> str:
+    """Make a token for `principal`, valid for `expires_in` seconds.
+
+    `roles` are session-wide, `permissions` are names such as `manage_room`, `rooms` maps a room's name or a pattern
+    (`meeting/*`) to the roles its bearer has there; a token that names rooms is good for no others.
+    Raises ValueError for an unknown permission or a time that is not positive.
+    """
+    unknown = sorted(set(permissions) - PERMISSIONS)
+    if unknown:
+        raise ValueError(f"Unknown permissions: {', '.join(unknown)}. Known: {', '.join(sorted(PERMISSIONS))}.")
+    if not expires_in > 0:
+        raise ValueError("expires_in is a number of seconds above 0.")
+    claims = {
+        "principal": principal,
+        "roles": sorted(set(roles)),
+        "permissions": sorted(set(permissions)),
+        "rooms": {room: sorted(set(granted)) for room, granted in (rooms or {}).items()},
+        "expires_at": time.time() + expires_in,
+    }
+    return signing.dumps(claims, salt=_SALT)
+
+
+def read_token(token: str) -> Identity:
+    """Who the token says its bearer is. Raises AccessDenied, the same for whatever is wrong with it."""
+    try:
+        claims: dict[str, Any] = signing.loads(token, salt=_SALT)
+    except (signing.BadSignature, ValueError):
+        raise _bad_token() from None
+    if claims["expires_at"] <= time.time():
+        raise _bad_token()
+    return Identity(
+        principal=claims["principal"],
+        roles=frozenset(claims["roles"]),
+        permissions=frozenset(claims["permissions"]),
+        rooms={room: frozenset(roles) for room, roles in claims["rooms"].items()},
+    )
+
+
+def _bad_token() -> AccessDenied:
+    return AccessDenied("The token is not valid.", hint="Get a new token; it may have expired.")

@@ -1,0 +1,15 @@
+"""Signals for server code. Each is sent once a happening, after commit, by the process that caused it.
+
+Receivers may be sync or async; one that fails is logged and harms nobody.
+"""
+
+from django.dispatch import Signal
+
+# room: str, epoch: str, version: int, entries: tuple[Entry, …]: what one write left behind; deleted ones have no value.
+room_changed = Signal()
+# room: str, epoch: str (the new one), reason: "LAST_PEER_LEFT", "CLEARED", "IDLE" or "STORE_LOST".
+room_cleared = Signal()
+# room: str, session_id: str.
+peer_joined = Signal()
+# room: str, session_id: str, reason: "LEFT" or the close reason's name.
+peer_left = Signal()
