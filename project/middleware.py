@@ -10,7 +10,9 @@ _POLICY = (
 )
 
 
-def content_security_policy(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+def content_security_policy(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
     """Set the header on every page that has none of its own."""
 
     def middleware(request: HttpRequest) -> HttpResponse:

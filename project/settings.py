@@ -1,6 +1,7 @@
 """Settings of the demo project. What differs between machines is read from the environment."""
 
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 from environs import Env
@@ -70,10 +71,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CHANNEL_LAYERS = {"default": {"BACKEND": env.str("CHANNEL_LAYER", "channels.layers.InMemoryChannelLayer")}}
 
-SESSIONSTORE = {
+_changes = env.json("SESSIONSTORE_JSON", {})
+SESSIONSTORE: dict[str, Any] = {
     "ALLOW_ANONYMOUS": True,
     "POLICY": "project.policy.MeetingPolicy",
-    **env.json("SESSIONSTORE_JSON", {}),
+    **(_changes if isinstance(_changes, dict) else {}),
 }
 
 LANGUAGE_CODE = "en"

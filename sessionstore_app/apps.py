@@ -16,4 +16,4 @@ class SessionStoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        from sessionstore_app import checks  # noqa: F401, PLC0415  # needs the app registry
+        from sessionstore_app import checks  # noqa: F401  # needs the app registry

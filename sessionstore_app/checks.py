@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004  # Django's names
+from django.core.checks import CheckMessage, Error, Warning, register  # Django's names
 from django.core.exceptions import ImproperlyConfigured
 
 from sessionstore_app import backends, conf

@@ -77,7 +77,14 @@ class Settings:
 
 _NAMES = {spec.name.upper(): spec.name for spec in fields(Settings)}
 # A zero would stop the timers of these, or make every limit a refusal.
-_POSITIVE = {"heartbeat_seconds", "node_lease_seconds", "node_renew_seconds", "reap_seconds", "open_seconds", "stalled_seconds"}
+_POSITIVE = {
+    "heartbeat_seconds",
+    "node_lease_seconds",
+    "node_renew_seconds",
+    "reap_seconds",
+    "open_seconds",
+    "stalled_seconds",
+}
 
 
 def load(raw: Mapping[str, Any]) -> Settings:
@@ -104,7 +111,7 @@ def _checked(name: str, value: Any) -> Any:
             raise ImproperlyConfigured(f"{label} is a list of origins such as 'https://example.com'.")
         return tuple(value)
     default = getattr(_DEFAULTS, name)
-    if isinstance(default, bool) or isinstance(default, str):
+    if isinstance(default, bool | str):
         if not isinstance(value, type(default)):
             raise ImproperlyConfigured(f"{label} is a {type(default).__name__}, not {value!r}.")
         return value

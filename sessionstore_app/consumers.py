@@ -1,7 +1,7 @@
 """The WebSocket consumer: one socket from its handshake to its end.
 
-A Channels consumer by its face (`as_asgi`, any `URLRouter`, any middleware), with a receive loop of its own: a frame is parsed once, its
-requests start in the order sent, and those that need not wait end in place, without a task.
+A Channels consumer by its face (`as_asgi`, any `URLRouter`, any middleware), with a receive loop of its own: a frame
+is parsed once, its requests start in the order sent, and those that need not wait end in place, without a task.
 """
 
 from __future__ import annotations
@@ -166,23 +166,22 @@ class Socket:
         if text is None:
             self.connection.close(CloseReason.INVALID_INBOUND_MESSAGE)
             return
-        settings = conf.current()
-        if len(text) * 4 > settings.frame_bytes and size_bytes(text) > settings.frame_bytes:
+        limit = conf.current().frame_bytes
+        if len(text) * 4 > limit and size_bytes(text) > limit:
             self.connection.close(CloseReason.MESSAGE_TOO_LARGE)
             return
-        try:
-            calls = jsonrpc.read(gate.parse(text, settings.json_depth))
-        except ParseError as error:
-            calls = Refused(None, error)
-        match calls:
+        match _parse(text):
             case Batch(calls=batch):
                 await self._run_batch(batch)
-            case Refused():
-                self._refuse_frame(calls)
-            case Request():
-                await self._run(calls)
+            case Refused() as refused:
+                self._refuse_frame(refused)
+            case Request() as request:
+                await self._run(request)
+        await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
         while self._under_way >= MAX_UNDER_WAY or self.connection.is_crowded:
-            # Who does not take the answers is not asked for more questions.
+            # From a client that does not take its answers no more questions are taken.
             if self.connection.close_reason is not None:
                 return
             self.connection.changed = asyncio.Event()
@@ -265,6 +264,13 @@ class Socket:
             logger.exception("The method %s failed.", request.method)
             return None if request.is_notification else jsonrpc.error_text(request.id, InternalError())
         return None if request.is_notification else jsonrpc.result_text(request.id, result)
+
+
+def _parse(text: str) -> Request | Refused | Batch:
+    try:
+        return jsonrpc.read(gate.parse(text, conf.current().json_depth))
+    except ParseError as error:
+        return Refused(None, error)
 
 
 def _batch_text(replies: list[str | None]) -> str | None:

@@ -1,13 +1,14 @@
 """Handlers of the wire's methods: typed parameters in, JSON text of the result out.
 
-Each checks what the caller may do, calls one operation of the services and puts its result into words. They run in the order the
-requests came, up to their first wait; the methods in `IN_TURN` are finished before the next request of the socket begins.
+Each checks what the caller may do, calls one operation of the services and puts its result into words. They run in
+the order the requests came, up to their first wait; the methods in `IN_TURN` are finished before the next request of
+the socket begins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from sessionstore_app import conf
 from sessionstore_app.core.close import CloseReason
@@ -15,18 +16,35 @@ from sessionstore_app.core.entries import Change, Entry, Epoch, SessionId
 from sessionstore_app.core.errors import AccessDenied, LimitExceeded, NotJoined
 from sessionstore_app.core.jsontext import Json, dumps
 from sessionstore_app.core.patterns import check_key, check_pattern, check_room_name, pattern_set
+from sessionstore_app.handshake import Handshake
 from sessionstore_app.protocol import frames, methods
 from sessionstore_app.services import clock, entrylog, hub, identity, jobs, policy, presence, record, sessions, tokens
+from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import Said
+from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.policy import ANONYMOUS, Identity
 from sessionstore_app.services.rooms import check_distinct
-from sessionstore_app.services.sessions import JoinedRoom, Opened, Position
-
-if TYPE_CHECKING:
-    from sessionstore_app.consumers import Socket
+from sessionstore_app.services.sessions import JoinedRoom, Opened, OpenSession, Position
 
 # Rooms a session may be in at once.
 ROOMS_PER_SESSION: Final = 100
+
+
+class Socket(Protocol):
+    """What a handler may ask of the socket it answers."""
+
+    @property
+    def hub(self) -> Hub: ...
+    @property
+    def connection(self) -> Connection: ...
+    @property
+    def handshake(self) -> Handshake: ...
+    @property
+    def session(self) -> OpenSession: ...
+    def opened(self) -> None: ...
+    def admit_user(self, principal: str) -> bool: ...
+    def take_writes(self, number: int) -> None: ...
+    def close_soon(self, reason: CloseReason) -> None: ...
 
 
 # --- sessions
@@ -255,9 +273,7 @@ async def room_snapshot(socket: Socket, params: methods.RoomSnapshot) -> str:
     wanted = frozenset(check_pattern(pattern, length) for pattern in params.keys)
     reading = await _read(socket, params.room, wanted)
     entries = sessions.with_absent(reading.entries, pattern_set(wanted).exact)
-    return (
-        f'{{"epoch":"{reading.epoch}","version":{reading.version},"entries":{frames.entries(entries)}}}'
-    )
+    return f'{{"epoch":"{reading.epoch}","version":{reading.version},"entries":{frames.entries(entries)}}}'
 
 
 class _Read:

@@ -1,7 +1,7 @@
 """The record of rooms and sessions, and the tables of the database backend.
 
-`Room`, `Session`, `Membership` and `Node` are the truth about who is where, in every configuration. `Space`, `Entry` and
-`AppliedOp` belong to the database backend alone, which reads and writes them with plain statements.
+`Room`, `Session`, `Membership` and `Node` are the truth about who is where, in every configuration. `Space`, `Entry`
+and `AppliedOp` belong to the database backend alone, which reads and writes them with plain statements.
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ class Membership(models.Model):
     """A session in a room, from joining to leaving. `observed` are the patterns that a resume brings back."""
 
     room = models.ForeignKey(Room, verbose_name=_("room"), on_delete=models.CASCADE, related_name="memberships")
-    session = models.ForeignKey(Session, verbose_name=_("session"), on_delete=models.CASCADE, related_name="memberships")
+    session = models.ForeignKey(
+        Session, verbose_name=_("session"), on_delete=models.CASCADE, related_name="memberships"
+    )
     roles = models.JSONField(_("roles"), default=list, blank=True)
     observed = models.JSONField(_("observed"), default=list, blank=True)
     joined_at = models.DateTimeField(_("joined at"))
@@ -183,7 +185,9 @@ class AppliedOp(models.Model):
     op = models.BigIntegerField()
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["space", "session_id"], name="sessionstore_op_session")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["space", "session_id"], name="sessionstore_op_session")
+        ]
 
     def __str__(self) -> str:
         return f"{self.session_id}: {self.op}"

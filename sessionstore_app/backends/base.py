@@ -10,8 +10,8 @@ A **space** holds entries. A backend keeps them and promises:
 4. A wiped space is empty, and stays closed: a late write to it raises SpaceWiped.
 5. Values are text, so none is ever shared. Only `core.errors` are raised; a lost connection is Unavailable.
 
-It does not publish, authorise, log or know what a room is. Writes handed over in order by one task are applied in that order,
-and a read handed over after a write sees it.
+It does not publish, authorise, log or know what a room is. Writes handed over in order by one task are applied in
+that order, and a read handed over after a write sees it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Entries in the database, SQLite or PostgreSQL: durable without any further server.
 
-Writes that wait are done together in one transaction (see `groupcommit`): the spaces are locked, the touched rows read,
-each write decided by `core.entries.decide` in the order it came, and what changed is written with a few statements. The statements are plain SQL, written once for both databases; the ORM's Python would cost more than the commit.
+Writes that wait are done together in one transaction (see `groupcommit`): the spaces are locked, the touched rows
+read, each write decided by `core.entries.decide` in the order it came, and what changed is written with a few
+statements. The statements are plain SQL, written once for both databases; the ORM's Python would cost more than the
+commit.
 """
 
 from __future__ import annotations
@@ -34,7 +36,17 @@ from sessionstore_app.core.patterns import PatternSet
 
 # Rows a statement: SQLite takes at least 999 parameters, and an entry has nine.
 _CHUNK: Final = 100
-_ENTRY_COLUMNS: Final = ("space_id", "key", "text", "version", "by_session", "by_principal", "at_ms", "expires_at_ms", "owner")
+_ENTRY_COLUMNS: Final = (
+    "space_id",
+    "key",
+    "text",
+    "version",
+    "by_session",
+    "by_principal",
+    "at_ms",
+    "expires_at_ms",
+    "owner",
+)
 _TALLY_COLUMNS: Final = ("version", "keys", "size_bytes", "tombstones", "floor")
 
 
@@ -174,7 +186,9 @@ def _apply(held: _Held | None, job: _WriteJob) -> Outcome:
         return error
 
 
-def _hold_spaces(cursor: CursorWrapper, connection: BaseDatabaseWrapper, spaces: Collection[Space]) -> dict[Space, _Held]:
+def _hold_spaces(
+    cursor: CursorWrapper, connection: BaseDatabaseWrapper, spaces: Collection[Space]
+) -> dict[Space, _Held]:
     """Lock the rows of the spaces, made where missing. What another transaction has locked is left out."""
     held = _select_spaces(cursor, connection, sorted(spaces))
     missing = [space for space in sorted(spaces) if space not in held]
@@ -185,13 +199,16 @@ def _hold_spaces(cursor: CursorWrapper, connection: BaseDatabaseWrapper, spaces:
     return held
 
 
-def _select_spaces(cursor: CursorWrapper, connection: BaseDatabaseWrapper, names: Sequence[Space]) -> dict[Space, _Held]:
+def _select_spaces(
+    cursor: CursorWrapper, connection: BaseDatabaseWrapper, names: Sequence[Space]
+) -> dict[Space, _Held]:
     # SQLite has no row locks and needs none: the transaction began with the database's write lock.
     lock = " ORDER BY id FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
     held: dict[Space, _Held] = {}
     for chunk in _chunks(names):
         cursor.execute(
-            f"SELECT id, name, wiped_at_ms, {', '.join(_TALLY_COLUMNS)} FROM {_SPACE} WHERE name IN ({_marks(len(chunk))}){lock}",
+            f"SELECT id, name, wiped_at_ms, {', '.join(_TALLY_COLUMNS)} FROM {_SPACE} "
+            f"WHERE name IN ({_marks(len(chunk))}){lock}",
             chunk,
         )
         for space_id, name, wiped_at_ms, *tally in cursor.fetchall():
@@ -200,9 +217,7 @@ def _select_spaces(cursor: CursorWrapper, connection: BaseDatabaseWrapper, names
 
 
 def _load_entries(cursor: CursorWrapper, held: Mapping[Space, _Held], jobs: Iterable[_WriteJob]) -> None:
-    touched = {
-        (held[job.space].id, change.key) for job in jobs if job.space in held for change in job.write.changes
-    }
+    touched = {(held[job.space].id, change.key) for job in jobs if job.space in held for change in job.write.changes}
     by_id = {space.id: space for space in held.values()}
     for space_id, *row in _select_pairs(cursor, _ENTRY, _ENTRY_COLUMNS, ("space_id", "key"), touched):
         entry = _entry(row)
@@ -279,7 +294,8 @@ def _versions(cursor: CursorWrapper, names: Sequence[Space]) -> dict[Space, int]
 
 def _owned(cursor: CursorWrapper, space: Space, owner: SessionId) -> list[Entry]:
     cursor.execute(
-        f"SELECT {_ENTRY_FIELDS} FROM {_ENTRY} e JOIN {_SPACE} s ON s.id = e.space_id WHERE s.name = %s AND e.owner = %s",
+        f"SELECT {_ENTRY_FIELDS} FROM {_ENTRY} e JOIN {_SPACE} s ON s.id = e.space_id "
+        "WHERE s.name = %s AND e.owner = %s",
         (space, owner),
     )
     return [_entry(row) for row in cursor.fetchall()]
@@ -342,7 +358,8 @@ def _insert(cursor: CursorWrapper, table: str, columns: Sequence[str], rows: Seq
     for chunk in _chunks(rows):
         values = ", ".join([f"({_marks(len(columns))})"] * len(chunk))
         cursor.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values} {conflict}", [cell for row in chunk for cell in row]
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values} {conflict}",
+            [cell for row in chunk for cell in row],
         )
 
 
@@ -376,4 +393,14 @@ def _entry(row: _Row) -> Entry:
 
 def _row(space_id: int, entry: Entry) -> _Row:
     session_id, principal = (None, None) if entry.by is None else (entry.by.session_id, entry.by.principal)
-    return (space_id, entry.key, entry.text, entry.version, session_id, principal, entry.at_ms, entry.expires_at_ms, entry.owner)
+    return (
+        space_id,
+        entry.key,
+        entry.text,
+        entry.version,
+        session_id,
+        principal,
+        entry.at_ms,
+        entry.expires_at_ms,
+        entry.owner,
+    )

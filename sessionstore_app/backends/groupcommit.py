@@ -1,11 +1,11 @@
 """Group commit: one writer thread a process and database, and one transaction for all that waits.
 
-While a transaction runs, further jobs queue; the next one takes them all, in the order they came. So the cost of a commit is
-shared by whoever writes at the same time, and a slow query elsewhere in the process holds nothing up. The thread and its
-connection live only while there is work.
+While a transaction runs, further jobs queue; the next one takes them all, in the order they came. So the cost of a
+commit is shared by whoever writes at the same time, and a slow query elsewhere in the process holds nothing up. The
+thread and its connection live only while there is work.
 
-A caller that is itself inside a transaction (a view under `atomic`, a test) must not be committed by somebody else: its jobs
-run at once, on its own connection.
+A caller that is itself inside a transaction (a view under `atomic`, a test) must not be committed by somebody else:
+its jobs run at once, on its own connection.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from channels.db import database_sync_to_async
+from asgiref.sync import sync_to_async
 from django.db import DatabaseError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -33,12 +33,13 @@ IDLE_SECONDS = 5.0
 # A job whose rows are locked elsewhere is tried again for so long.
 PATIENCE_SECONDS = 2.0
 RETRY_SECONDS = 0.005
+_HELD_TOO_LONG = "Another transaction holds the room for too long."
 
 # Set by the synchronous API: run on the calling thread's connection, inside its transaction if it has one.
 ON_CALLERS_CONNECTION: ContextVar[bool] = ContextVar("sessionstore_on_callers_connection", default=False)
 
 
-class Locked(Exception):  # noqa: N818  # an outcome, not an error
+class Locked(Exception):
     """The job's rows are locked by a transaction elsewhere: try it again soon."""
 
 
@@ -74,7 +75,7 @@ class GroupCommit:
             return await self._run_here(job)
         isolated = self._isolated.get(loop)
         if isolated is None:
-            isolated = self._isolated[loop] = await database_sync_to_async(self._is_isolated)()
+            isolated = self._isolated[loop] = await hop(self._using, self._is_isolated)
         if isolated:
             return await self._run_here(job)
         pending = _Pending(job, loop.create_future(), loop)
@@ -97,7 +98,7 @@ class GroupCommit:
         return connection.in_atomic_block or bool(in_memory())
 
     async def _run_here(self, job: Any) -> Any:
-        return await database_sync_to_async(self._run_one)(job)
+        return await hop(self._using, self._run_one, job)
 
     def _run_one(self, job: Any) -> Any:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -106,7 +107,7 @@ class GroupCommit:
             if not isinstance(outcome, Locked):
                 break
             if time.monotonic() > deadline:
-                raise Unavailable("Another transaction holds the room for too long.")
+                raise Unavailable(_HELD_TOO_LONG)
             time.sleep(RETRY_SECONDS)
         if isinstance(outcome, BaseException):
             raise outcome
@@ -164,13 +165,12 @@ class GroupCommit:
         """Run jobs together; if one of them breaks the transaction, one by one, so that only the culprit fails."""
         try:
             if not connection.in_atomic_block:
-                connection.close_if_unusable_or_obsolete()
-                _begin_immediate(connection)
+                _make_ready(connection)
             return self._run_batch(connection, jobs)
         except OperationalError as error:
             # Locked, full, gone: that is the database's state, not one job's fault.
             return [_unavailable(error)] * len(jobs)
-        except Exception as error:  # noqa: BLE001  # a fault in one job must not end the thread all others wait for
+        except Exception as error:  # a fault in one job must not end the thread all others wait for
             if len(jobs) > 1:
                 return [self._attempt(connection, [job])[0] for job in jobs]
             return [_unavailable(error) if isinstance(error, DatabaseError) else error]
@@ -180,12 +180,12 @@ class GroupCommit:
         again: list[_Pending] = []
         done: defaultdict[asyncio.AbstractEventLoop, list[tuple[_Pending, Outcome]]] = defaultdict(list)
         for pending, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, Locked):
-                if time.monotonic() - pending.started_at < PATIENCE_SECONDS:
-                    again.append(pending)
-                    continue
-                outcome = Unavailable("Another transaction holds the room for too long.")
-            done[pending.loop].append((pending, outcome))
+            if not isinstance(outcome, Locked):
+                done[pending.loop].append((pending, outcome))
+            elif time.monotonic() - pending.started_at < PATIENCE_SECONDS:
+                again.append(pending)
+            else:
+                done[pending.loop].append((pending, Unavailable(_HELD_TOO_LONG)))
         for loop, results in done.items():
             try:
                 loop.call_soon_threadsafe(_resolve, results)
@@ -195,8 +195,35 @@ class GroupCommit:
         return again
 
 
-def _begin_immediate(connection: BaseDatabaseWrapper) -> None:
-    """SQLite: take the write lock at the start; a transaction that reads first may be refused in the middle."""
+async def hop(using: str, act: Callable[..., Any], *arguments: Any) -> Any:
+    """Run `act` in the thread whose connection counts: a synchronous caller's own, else the one for all async code.
+
+    Not `channels.db.database_sync_to_async`: that closes a connection which is inside a transaction.
+    """
+    return await sync_to_async(_tidily)(using, act, arguments)
+
+
+def _tidily(using: str, act: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    connection = connections[using]
+    opened_here = connection.connection is None
+    try:
+        return act(*arguments)
+    finally:
+        # A connection that the caller had open is the caller's to close.
+        if opened_here and not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+
+
+def _make_ready(connection: BaseDatabaseWrapper) -> None:
+    """Drop a connection that failed and is dead.
+
+    SQLite: take the write lock at the start of a transaction; one that reads first may be refused in the middle.
+    """
+    if connection.errors_occurred:
+        if connection.is_usable():
+            connection.errors_occurred = False
+        else:
+            connection.close()
     if connection.vendor == "sqlite":
         connection.ensure_connection()
         connection.transaction_mode = "IMMEDIATE"  # type: ignore[attr-defined]  # of SQLite's wrapper only

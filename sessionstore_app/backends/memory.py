@@ -43,9 +43,7 @@ class MemoryBackend(Backend):
             tally = contents.tally
             complete = since is None or since < tally.floor or since > tally.version
             entries = [
-                entry
-                for entry in contents.entries.values()
-                if is_told(entry, patterns, None if complete else since)
+                entry for entry in contents.entries.values() if is_told(entry, patterns, None if complete else since)
             ]
         entries.sort(key=lambda entry: (entry.version, entry.key))
         return Reading(version=tally.version, entries=tuple(entries), complete=complete)

@@ -1,8 +1,8 @@
 """Entries, and what a write to a space means.
 
-`decide` is the one meaning of a write: guards, duplicates, limits, counts and versions. The memory backend runs it on its
-dicts, the database backend on the rows a transaction has locked; a script in another language is held to it by tests.
-It knows no clock (times are milliseconds since the epoch, handed in), no storage and no rights.
+`decide` is the one meaning of a write: guards, duplicates, limits, counts and versions. The memory backend runs it on
+its dicts, the database backend on the rows a transaction has locked; a script in another language is held to it by
+tests. It knows no clock (times are milliseconds since the epoch, handed in), no storage and no rights.
 """
 
 from __future__ import annotations
@@ -165,9 +165,7 @@ def decide(
     texts = [_new_text(change, entry, write.at_ms) for change, entry in zip(write.changes, present, strict=True)]
     if _changes_nothing(write, present, texts):
         return Decision(result=WriteResult(version=tally.version, entries=tuple(present), changed=False), tally=tally)
-    written = tuple(
-        _written(write, change, text, version) for change, text in zip(write.changes, texts, strict=True)
-    )
+    written = tuple(_written(write, change, text, version) for change, text in zip(write.changes, texts, strict=True))
     after = _tally_after(tally, present, written, version)
     _check_limits(written, tally, after, limits)
     return Decision(result=WriteResult(version=version, entries=written), tally=after)

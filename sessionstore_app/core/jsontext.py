@@ -48,14 +48,18 @@ def check(value: object, max_depth: int) -> None:
         _check_text(value)
     elif isinstance(value, int):
         if abs(value) > MAX_INTEGER:
-            raise InvalidValue("An integer is beyond ±(2^53−1); a browser would round it.", hint="Store it as a string.")
+            raise InvalidValue(
+                "An integer is beyond ±(2^53−1); a browser would round it.", hint="Store it as a string."
+            )
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise InvalidValue("NaN and infinities are not JSON.", hint="Store null or a string.")
     elif isinstance(value, list | tuple | dict):
         _check_container(value, max_depth)
     else:
-        raise InvalidValue(f"{type(value).__name__} is not JSON.", hint="Store dict, list, str, int, float, bool or None.")
+        raise InvalidValue(
+            f"{type(value).__name__} is not JSON.", hint="Store dict, list, str, int, float, bool or None."
+        )
 
 
 def _check_text(text: str) -> None:

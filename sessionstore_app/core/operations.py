@@ -51,7 +51,9 @@ class Append:
     def apply(self, value: Json) -> Json:
         """Raises InvalidValue where the value is no list."""
         items = _list(value)
-        if self.unique is not None and any(_has(item, {self.unique: _member(self.item, self.unique)}) for item in items):
+        if self.unique is not None and any(
+            _has(item, {self.unique: _member(self.item, self.unique)}) for item in items
+        ):
             return value
         items = [*items, self.item]
         return items if self.cap is None else items[-self.cap :]

@@ -42,7 +42,8 @@ def check_pattern(pattern: str, max_length: int) -> str:
     text = pattern.removesuffix("*") if pattern.endswith("*") else pattern.removeprefix("*")
     if "*" in text:
         raise InvalidParams("A pattern has one star, at its start or its end.", hint="Use `hand/*`, `*/vote` or `*`.")
-    return pattern if check_key(text, max_length) else pattern
+    check_key(text, max_length)
+    return pattern
 
 
 def is_exact(pattern: str) -> bool:

@@ -1,8 +1,8 @@
 """The strict JSON gate: what passes survives every backend and every browser, and comes back equal.
 
-Refused: duplicate member names, NaN and infinities, integers beyond ±(2^53−1), numbers beyond a double, NUL characters,
-lone surrogates, a byte-order mark, nesting over the limit. msgspec refuses some of these; the rest is found here. The costly
-looks are taken only where a cheap scan says that something may be there.
+Refused: duplicate member names, NaN and infinities, integers beyond ±(2^53−1), numbers beyond a double, NUL
+characters, lone surrogates, a byte-order mark, nesting over the limit. msgspec refuses some of these; the rest is
+found here. The costly looks are taken only where a cheap scan says that something may be there.
 """
 
 from __future__ import annotations

@@ -89,4 +89,3 @@ def error_text(request_id: RequestId, error: SessionStoreError) -> str:
         f'{{"jsonrpc":"2.0","id":{jsontext.dumps(request_id)},'
         f'"error":{{"code":{error.code},"message":{message},"data":{data}}}}}'
     )
-

@@ -31,14 +31,14 @@ class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of one method. Unknown names are refused: a misspelt guard must not pass for none."""
 
 
-class Position(Params):
+class Position(Params, frozen=True):
     """Where a client's copy of a room stands."""
 
     epoch: str
     version: Natural
 
 
-class Resume(Params):
+class Resume(Params, frozen=True):
     session_id: str
     resume_token: str
     rooms: dict[str, Position | None] = {}
@@ -49,7 +49,7 @@ class Client(Struct, frozen=True, kw_only=True):
     version: Text = ""
 
 
-class SessionOpen(Params):
+class SessionOpen(Params, frozen=True):
     token: str | None = None
     resume: Resume | None = None
     properties: dict[str, Json] | None = None
@@ -59,29 +59,29 @@ class SessionOpen(Params):
     batch: bool = False
 
 
-class SessionAck(Params):
+class SessionAck(Params, frozen=True):
     bytes: Natural
 
 
-class SessionPing(Params):
+class SessionPing(Params, frozen=True):
     pass
 
 
-class SessionClose(Params):
+class SessionClose(Params, frozen=True):
     pass
 
 
-class RoomJoin(Params):
+class RoomJoin(Params, frozen=True):
     room: str
     observe: list[str] = []
     since: Position | None = None
 
 
-class RoomLeave(Params):
+class RoomLeave(Params, frozen=True):
     room: str
 
 
-class RoomSet(Params):
+class RoomSet(Params, frozen=True):
     room: str
     key: str
     value: Json
@@ -91,26 +91,26 @@ class RoomSet(Params):
     op: Natural | None = None
 
 
-class RoomGet(Params):
+class RoomGet(Params, frozen=True):
     room: str
     key: str
 
 
-class RoomDelete(Params):
+class RoomDelete(Params, frozen=True):
     room: str
     key: str
     if_version: Natural | None = None
     op: Natural | None = None
 
 
-class RoomIncrement(Params, tag_field="do", tag="increment"):
+class RoomIncrement(Params, frozen=True, tag_field="do", tag="increment"):
     room: str
     key: str
     by: int | float = 1
     op: Natural | None = None
 
 
-class RoomAppend(Params, tag_field="do", tag="append"):
+class RoomAppend(Params, frozen=True, tag_field="do", tag="append"):
     room: str
     key: str
     item: Json
@@ -119,14 +119,14 @@ class RoomAppend(Params, tag_field="do", tag="append"):
     op: Natural | None = None
 
 
-class RoomRemove(Params, tag_field="do", tag="remove"):
+class RoomRemove(Params, frozen=True, tag_field="do", tag="remove"):
     room: str
     key: str
     where: dict[str, Json]
     op: Natural | None = None
 
 
-class RoomMerge(Params, tag_field="do", tag="merge"):
+class RoomMerge(Params, frozen=True, tag_field="do", tag="merge"):
     room: str
     key: str
     patch: Json
@@ -136,7 +136,7 @@ class RoomMerge(Params, tag_field="do", tag="merge"):
 RoomUpdate = RoomIncrement | RoomAppend | RoomRemove | RoomMerge
 
 
-class WriteItem(Params):
+class WriteItem(Params, frozen=True):
     key: str
     value: Json
     if_version: Natural | None = None
@@ -144,40 +144,40 @@ class WriteItem(Params):
     lifetime: LifetimeName = "room"
 
 
-class RoomWrite(Params):
+class RoomWrite(Params, frozen=True):
     room: str
     ops: Annotated[list[WriteItem], Meta(min_length=1)]
     op: Natural | None = None
 
 
-class RoomSnapshot(Params):
+class RoomSnapshot(Params, frozen=True):
     room: str
     keys: list[str] = msgspec.field(default_factory=lambda: ["*"])
 
 
-class RoomObserve(Params):
+class RoomObserve(Params, frozen=True):
     room: str
     keys: Annotated[list[str], Meta(min_length=1)]
 
 
-class RoomUnobserve(Params):
+class RoomUnobserve(Params, frozen=True):
     room: str
     keys: Annotated[list[str], Meta(min_length=1)]
 
 
-class RoomPeers(Params):
+class RoomPeers(Params, frozen=True):
     room: str
     limit: Positive | None = None
     after: str | None = None
 
 
-class RoomBroadcast(Params):
+class RoomBroadcast(Params, frozen=True):
     room: str
     event: Annotated[str, Meta(min_length=1, max_length=128)]
     data: Json = None
 
 
-class RoomClear(Params):
+class RoomClear(Params, frozen=True):
     room: str
 
 

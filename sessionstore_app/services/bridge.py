@@ -1,7 +1,8 @@
 """Between sync and async: the only place that may use `async_to_sync`.
 
-A public operation is written once, as `async def aset`; `set = Twin("aset")` is its synchronous form. It works in views, shells,
-threads and signal receivers, inside and outside transactions, and leaves no event loop, connection or task behind.
+A public operation is written once, as `async def aset`; `set = Twin("aset")` is its synchronous form. It works in
+views, shells, threads and signal receivers, inside and outside transactions, and leaves no event loop, connection or
+task behind.
 """
 
 from __future__ import annotations
@@ -10,10 +11,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from asgiref.sync import async_to_sync
-from channels.db import database_sync_to_async
 from django.db import connections, transaction
 
-from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION
+from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION, hop
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,8 +56,10 @@ def run(coroutine: Coroutine[Any, Any, R]) -> R:
 
 
 async def after_commit(using: str, action: Callable[[], Awaitable[None]]) -> None:
-    """Do `action` now, or, where the synchronous caller is inside a transaction, once that commits; never if it rolls back."""
-    if not ON_CALLERS_CONNECTION.get() or not await database_sync_to_async(_defer)(using, action):
+    """Do `action` now, or, where the synchronous caller is inside a transaction, once that commits; never if it rolls
+    back.
+    """
+    if not ON_CALLERS_CONNECTION.get() or not await hop(using, _defer, using, action):
         await action()
 
 

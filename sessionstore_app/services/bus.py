@@ -1,7 +1,7 @@
 """From process to process: the little that the hub asks of a channel layer.
 
-A bus may lose, repeat and reorder; the hub knows how to live with that. Each process has one channel. A message is a plain
-dictionary with a fixed set of types; anything else that arrives is dropped.
+A bus may lose, repeat and reorder; the hub knows how to live with that. Each process has one channel. A message is a
+plain dictionary with a fixed set of types; anything else that arrives is dropped.
 """
 
 from __future__ import annotations

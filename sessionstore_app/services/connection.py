@@ -1,9 +1,9 @@
 """One socket as the rest of the process sees it: a slotted object with `put` and an outbox.
 
-What is put during a tick of the loop leaves at its end, in order. A peer that cannot keep up delays nobody and is not buffered
-without bound: while its transport holds a `send` back, or too much is unacknowledged, it is only noted which keys changed,
-and their newest values leave when it drains. Replies and heartbeats are not held back by missing acks, for they are what
-the client asked for and answers to.
+What is put during a tick of the loop leaves at its end, in order. A peer that cannot keep up delays nobody and is not
+buffered without bound: while its transport holds a `send` back, or too much is unacknowledged, it is only noted which
+keys changed, and their newest values leave when it drains. Replies and heartbeats are not held back by missing acks,
+for they are what the client asked for and answers to.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 import logging
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
-from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sessionstore_app.core.close import CloseReason
@@ -38,14 +38,6 @@ class Behind:
         self.epoch = epoch
         self.version = 0
         self.changes: dict[str, str] = {}
-
-
-class Liveness(Enum):
-    """How far a connection is from being taken for dead."""
-
-    WELL = 0
-    ASKED = 1
-    SILENT = 2
 
 
 class Connection:
@@ -217,7 +209,7 @@ class Connection:
     async def _close(self, code: int) -> None:
         try:
             await self._send({"type": "websocket.close", "code": code})
-        except Exception as error:  # noqa: BLE001  # servers raise what they like at a socket that is gone already
+        except Exception as error:  # servers raise what they like at a socket that is gone already
             logger.debug("The socket was gone before it was closed: %r", error)
 
     def _render_behind(self) -> None:
@@ -242,7 +234,7 @@ class Connection:
     async def _finish(self, rest: Coroutine[Any, Any, None]) -> None:
         try:
             await rest
-        except Exception as error:  # noqa: BLE001  # servers raise what they like at a socket that is gone
+        except Exception as error:  # servers raise what they like at a socket that is gone
             logger.debug("A send failed: %r", error)
             self._sending = None
             self.close(CloseReason.IO_EXCEPTION)
@@ -280,10 +272,10 @@ def _continue(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator
     while True:
         try:
             value = yield waits_for
-        except BaseException as error:  # noqa: BLE001  # cancellation too is the coroutine's to handle
-            step = lambda error=error: coroutine.throw(error)  # noqa: E731
+        except BaseException as error:  # cancellation too is the coroutine's to handle
+            step: Callable[[], Any] = partial(coroutine.throw, error)
         else:
-            step = lambda value=value: coroutine.send(value)  # noqa: E731
+            step = partial(coroutine.send, value)
         try:
             waits_for = step()
         except StopIteration:

@@ -1,15 +1,17 @@
 """Reading and writing the entries of a room, whoever asks: store, then tell.
 
-Below rights and sessions, above backends: it finds the room's space, follows it to a new epoch when the room was cleared meanwhile,
-expires what is past its time, and announces each write once it is committed.
+Below rights and sessions, above backends: it finds the room's space, follows it to a new epoch when the room was
+cleared meanwhile, expires what is past its time, and announces each write once it is committed.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+
+from django.dispatch import Signal
 
 from sessionstore_app import conf, signals
 from sessionstore_app.backends.base import Reading
@@ -172,7 +174,7 @@ async def _expire(room: str, epoch: Epoch, entry: Entry) -> None:
         logger.info("An entry's time has passed, but the store is out of reach; the reaper will remove it.")
 
 
-async def send_signal(signal: signals.Signal, told: dict[str, object]) -> None:
+async def send_signal(signal: Signal, told: Mapping[str, object]) -> None:
     """Send a signal; in a server its receivers run beside the request, not in its way."""
     running = hub.running()
     sending = _send(signal, told)
@@ -182,7 +184,7 @@ async def send_signal(signal: signals.Signal, told: dict[str, object]) -> None:
         await sending
 
 
-async def _send(signal: signals.Signal, told: dict[str, object]) -> None:
+async def _send(signal: Signal, told: Mapping[str, object]) -> None:
     # Django logs what a receiver raises.
     await signal.asend_robust(sender=None, **told)
 

@@ -1,8 +1,9 @@
 """The hub: one process's switchboard between its sockets and the bus.
 
-It holds the rooms that local sockets are in, hears what the bus brings, puts it in order and hands it to the connections at the end
-of each tick of the loop. What this process itself writes it takes in at once and then tells the others. It knows neither
-rights nor what a value means; reading what was missed is its keeper's business (`presence`).
+It holds the rooms that local sockets are in, hears what the bus brings, puts it in order and hands it to the
+connections at the end of each tick of the loop. What this process itself writes it takes in at once and then tells
+the others. It knows neither rights nor what a value means; reading what was missed is its keeper's business
+(`presence`).
 """
 
 from __future__ import annotations
@@ -225,7 +226,7 @@ class Hub:
         try:
             async with asyncio.timeout(PUBLISH_SECONDS):
                 await bus.publish(group, message)
-        except Exception as error:  # noqa: BLE001  # it is stored; other processes find it when they compare versions
+        except Exception as error:  # it is stored; other processes find it when they compare versions
             self.counters.bus_failures += 1
             logger.warning("The channel layer did not take a message: %r", error)
 
@@ -242,13 +243,10 @@ class Hub:
             case RosterDelta():
                 for ready in room.hear_roster(event):
                     self.tell_roster(room, ready)
-            case RoomCleared(old, new, reason) if room.epoch == old:
-                room.restart(new, reason)
-            case RoomCleared(_, new, _) if room.epoch != new:
-                self._heal_soon(name)
+            case RoomCleared():
+                self._take_in_clearing(room, event)
             case Said(text):
-                for member in room.members.values():
-                    member.connection.put_unstored(text)
+                room.say(text)
         if room.is_gapped:
             self._heal_soon(name)
 
@@ -257,6 +255,12 @@ class Hub:
             self._heal_soon(room.name)
         elif room.hear(changed):
             self.mark_dirty(room)
+
+    def _take_in_clearing(self, room: LocalRoom, cleared: RoomCleared) -> None:
+        if room.epoch == cleared.old:
+            room.restart(cleared.new, cleared.reason)
+        elif room.epoch != cleared.new:
+            self._heal_soon(room.name)
 
     def _close_older(self, event: TakenOver) -> None:
         for connection in list(self.connections):
@@ -268,7 +272,7 @@ class Hub:
         while True:
             try:
                 message = await bus.receive()
-            except Exception as error:  # noqa: BLE001  # the layer is out of reach: try again, then compare all versions
+            except Exception as error:  # the layer is out of reach: try again, then compare all versions
                 self.counters.bus_failures += 1
                 logger.warning("The channel layer failed: %r", error)
                 await asyncio.sleep(REOPEN_SECONDS)
@@ -282,7 +286,7 @@ class Hub:
             await bus.join(node_group(self.node_id))
             for name in list(self.rooms):
                 await bus.join(room_group(name))
-        except Exception as error:  # noqa: BLE001  # still out of reach; the next receive says so too
+        except Exception as error:  # still out of reach; the next receive says so too
             logger.warning("The channel layer is still out of reach: %r", error)
             return
         self.spawn(self.keeper.heal(list(self.rooms)))
@@ -340,9 +344,7 @@ class Hub:
         if not (told.joined or told.left or told.updated):
             return
         gone = [frames.left_peer(session_id, reason) for session_id, reason in told.left.items()]
-        text = frames.room_peers(
-            name, len(room.peers), list(told.joined.values()), gone, list(told.updated.values())
-        )
+        text = frames.room_peers(name, len(room.peers), list(told.joined.values()), gone, list(told.updated.values()))
         # A peer that came alone knows the room from the answer to its own join.
         alone = set(told.joined) if len(told.joined) == 1 and not (told.left or told.updated) else set()
         for member in room.members.values():
@@ -384,5 +386,5 @@ async def _announce_from_outside(happened: Sequence[tuple[str, RoomEvent]]) -> N
         async with asyncio.timeout(PUBLISH_SECONDS):
             for room, event in happened:
                 await bus.publish(room_group(room), events.encode(event, room, ""))
-    except Exception as error:  # noqa: BLE001  # it is stored; servers find it when they compare versions
+    except Exception as error:  # it is stored; servers find it when they compare versions
         logger.warning("The channel layer did not take a message: %r", error)

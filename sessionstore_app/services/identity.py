@@ -23,7 +23,7 @@ def by_session_key(key: str) -> Identity:
     """The logged-in user of a Django session; anonymous where there is none. Uses the ORM."""
     if not apps.is_installed("django.contrib.auth"):
         return ANONYMOUS
-    from django.contrib import auth  # noqa: PLC0415  # may not be installed
+    from django.contrib import auth  # may not be installed
 
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)

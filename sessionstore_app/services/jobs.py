@@ -438,7 +438,7 @@ class EndLease:
 
 @dataclass(slots=True, kw_only=True)
 class LapseNodes:
-    """Processes whose lease has run out are gone; returns id, principal and generation of sessions without a process."""
+    """Processes whose lease has run out are gone; returns id, principal and generation of sessions they served."""
 
     limit: int
     rooms: Collection[str] = ()
@@ -480,5 +480,3 @@ def own_states(session_ids: Collection[str]) -> Ask:
         return {sid: (state, generation) for sid, state, generation in found.values_list("id", "state", "generation")}
 
     return Ask(question=question)
-
-

@@ -1,7 +1,8 @@
 """A room as one process holds it: its local members, what they observe, and how far it has heard.
 
-Pure bookkeeping without waiting: changes come in with versions, are put in order, and go out at the end of a tick, encoded once for
-each set of observed patterns. What is missing is named by `is_gapped`; fetching it is the hub's business.
+Pure bookkeeping without waiting: changes come in with versions, are put in order, and go out at the end of a tick,
+encoded once for each set of observed patterns. What is missing is named by `is_gapped`; fetching it is the hub's
+business.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ class Member:
         return self.patterns.matches(key)
 
 
+# A room whose state was not read yet.
+NO_EPOCH = Epoch("")
+
+
 @dataclass(slots=True)
 class _Dirty:
     """A change that waits for the end of the tick."""
@@ -52,7 +57,7 @@ class LocalRoom:
     """One room in this process. `holds` counts joins under way, so that it is not dropped beneath them."""
 
     name: str
-    epoch: Epoch = Epoch("")
+    epoch: Epoch = NO_EPOCH
     version: int = 0
     roster: int = 0
     # Every peer of the room, wherever it is connected: session id → peer as text.
@@ -191,6 +196,11 @@ class LocalRoom:
             member.connection.forget_behind(self.name)
             member.connection.put_unstored(text)
         self._fresh.clear()
+
+    def say(self, text: str) -> None:
+        """Hand the members a message that is not stored."""
+        for member in self.members.values():
+            member.connection.put_unstored(text)
 
     # --- peers
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
@@ -37,7 +37,7 @@ class Identity:
     """Who opened a session. `rooms` maps names or patterns to roles that a token grants there."""
 
     principal: str = ""
-    user_id: object = None
+    user_id: Any = None
     roles: frozenset[str] = frozenset()
     permissions: frozenset[str] = frozenset()
     rooms: Mapping[str, frozenset[str]] = field(default_factory=dict)

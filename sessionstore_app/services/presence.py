@@ -1,7 +1,8 @@
-"""Presence: telling what the record says of rooms and sessions, and the upkeep that does not depend on anybody saying goodbye.
+"""Presence: telling what the record says of rooms and sessions, and the upkeep that does not depend on anybody saying
+goodbye.
 
-Every process renews its lease, heals its local rooms and reaps what lapsed. Each step can be done by several processes at once and
-is done by one: the row decides.
+Every process renews its lease, heals its local rooms and reaps what lapsed. Each step can be done by several
+processes at once and is done by one: the row decides.
 """
 
 from __future__ import annotations
@@ -192,7 +193,7 @@ class Presence:
         await self.heal(list(self.hub.rooms))
 
     async def _reclaim(self) -> None:
-        """Our lease had run out: sessions we still serve are active again, those that were ended are closed here too."""
+        """Our lease had run out: sessions we still serve are active again; those that were ended are closed."""
         served = {c.session.id: c for c in self.hub.connections if c.session is not None}
         if not served:
             return
@@ -209,7 +210,7 @@ class Presence:
                 await tell(happened)
 
     async def reap(self) -> None:
-        """End what has lapsed: dead processes' sessions, sessions away too long, empty rooms, entries past their time."""
+        """End what has lapsed: sessions of dead processes or away too long, empty rooms, entries past their time."""
         settings = conf.current()
         lost, _ = await record.run(jobs.LapseNodes(limit=_REAP_BATCH))
         await _each(partial(self._disconnect_lost, settings.reconnect_seconds), lost)

@@ -1,8 +1,9 @@
 """The record: which sessions exist and which rooms they are in, kept in the database.
 
-Jobs that wait share one transaction (see `backends.groupcommit`): a thousand clients that come back at once are a few statements
-each, not a thousand transactions. A batch locks every room it touches first, in one order, so batches never wait for each other
-in a circle; what happened to rosters and rooms is handed back as `Events`, to be told once it is committed.
+Jobs that wait share one transaction (see `backends.groupcommit`): a thousand clients that come back at once are a few
+statements each, not a thousand transactions. A batch locks every room it touches first, in one order, so batches
+never wait for each other in a circle; what happened to rosters and rooms is handed back as `Events`, to be told once
+it is committed.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ class Batch:
         ids = [room.id for room in self._rooms.values()]
         present = Membership.objects.filter(room_id__in=ids, left_at=None)
         counted = present.values_list("room_id").annotate(Count("id")).order_by()
-        self._counts = {room_id: count for room_id, count in counted}
+        self._counts = dict(counted)
         if sessions:
             mine = present.filter(session_id__in=sessions).select_related("session", "room")
             self._open = {(member.room_id, member.session_id): member for member in mine}

@@ -4,13 +4,13 @@
     rooms.set("standup", "topic", "retro")              # in a view, a shell, a thread
     await rooms.aset("standup", "topic", "retro")       # in async code
 
-Server code writes as the server: it joins nothing, and `by` is null. Inside a transaction with the database backend a write belongs to
-that transaction, and peers are told once it commits.
+Server code writes as the server: it joins nothing, and `by` is null. Inside a transaction with the database backend a
+write belongs to that transaction, and peers are told once it commits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 from sessionstore_app import conf
@@ -38,7 +38,8 @@ class WriteItem(TypedDict, total=False):
 class Rooms:
     """Shared stores of rooms. Every method has a synchronous twin without the leading `a`.
 
-    All raise InvalidParams or LimitExceeded for a bad room name, InvalidKey for a bad key, Unavailable when the store is out of reach.
+    All raise InvalidParams or LimitExceeded for a bad room name, InvalidKey for a bad key, Unavailable when the store
+    is out of reach.
     """
 
     async def aset(
@@ -52,8 +53,9 @@ class Rooms:
     ) -> Entry:
         """Write a value; None deletes. Returns the entry as stored.
 
-        `if_version=0` writes only if the key has no value, `n` only if it has one of version n. `ttl_seconds` removes it after so long.
-        Raises VersionConflict (with `current`), InvalidValue for what is not strict JSON, ValueTooLarge, TooManyKeys, StoreTooLarge.
+        `if_version=0` writes only if the key has no value, `n` only if it has one of version n. `ttl_seconds` removes
+        it after so long. Raises VersionConflict (with `current`), InvalidValue for what is not strict JSON,
+        ValueTooLarge, TooManyKeys, StoreTooLarge.
         """
         change = _change(key, value, if_version, ttl_seconds)
         return (await self._write(room, (change,))).result.entries[0]
@@ -78,14 +80,25 @@ class Rooms:
         key: str,
         *,
         do: Literal["increment", "append", "remove", "merge"],
-        **arguments: Any,
+        by: float | None = None,
+        item: JsonInput = None,
+        cap: int | None = None,
+        unique: str | None = None,
+        where: Mapping[str, JsonInput] | None = None,
+        patch: JsonInput = None,
     ) -> Entry:
         """Change a value by a rule that no race can break; returns the entry.
 
-        `do="increment", by=1` · `"append", item=…, cap=…, unique="id"` · `"remove", where={"id": …}` · `"merge", patch={…}`.
-        Raises InvalidParams for other arguments, InvalidValue where the value is of another type, and the limits of `aset`.
+        - `do="increment", by=1`: a missing value counts as 0.
+        - `do="append", item=…, cap=3, unique="id"`: over `cap` the oldest drop out; no two items with the same `id`.
+        - `do="remove", where={"id": …}`: drops the items with these members.
+        - `do="merge", patch={…}`: JSON Merge Patch, RFC 7396.
+
+        Raises InvalidParams for other arguments, InvalidValue where the value is of another type, and the
+        limits of `aset`.
         """
-        change = Change(key=check_key(key, conf.current().key_length), operation=_operation(do, arguments))
+        given = {"by": by, "item": item, "cap": cap, "unique": unique, "where": where, "patch": patch}
+        change = Change(key=check_key(key, conf.current().key_length), operation=_operation(do, given))
         return (await self._write(room, (change,))).result.entries[0]
 
     async def awrite(self, room: str, items: Sequence[WriteItem]) -> list[Entry]:
@@ -178,22 +191,29 @@ def check_distinct(changes: Sequence[Change]) -> None:
         raise InvalidParams("A write names each key once.")
 
 
-_OPERATIONS: Mapping[str, type[operations.Increment | operations.Append | operations.Remove | operations.Merge]] = {
+def _operation(do: str, arguments: Mapping[str, Any]) -> operations.Operation:
+    """The operation `do` with its own arguments; those that are None were not given."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    for value in given.values():
+        jsontext.check(value, conf.current().json_depth)
+    if given.get("cap", 1) < 1:
+        raise InvalidParams("cap is at least 1.")
+    shape = _OPERATIONS.get(do)
+    if shape is None:
+        raise InvalidParams(f"There is no operation {do!r}.", hint=f"Known: {', '.join(_OPERATIONS)}.")
+    if do in _NULLABLE:
+        given.setdefault(_NULLABLE[do], None)
+    try:
+        return shape(**given)
+    except TypeError as error:
+        raise InvalidParams(f"{do}: {error}.", hint="Each operation has its own arguments.") from None
+
+
+_OPERATIONS: Mapping[str, Callable[..., operations.Operation]] = {
     "increment": operations.Increment,
     "append": operations.Append,
     "remove": operations.Remove,
     "merge": operations.Merge,
 }
-
-
-def _operation(do: str, arguments: Mapping[str, Any]) -> operations.Operation:
-    depth = conf.current().json_depth
-    for value in arguments.values():
-        jsontext.check(value, depth)
-    shape = _OPERATIONS.get(do)
-    if shape is None:
-        raise InvalidParams(f"There is no operation {do!r}.", hint=f"Known: {', '.join(_OPERATIONS)}.")
-    try:
-        return shape(**arguments)
-    except TypeError as error:
-        raise InvalidParams(f"{do}: {error}.") from None
+# Arguments for which None is a value: appending null, replacing by null.
+_NULLABLE = {"append": "item", "merge": "patch"}

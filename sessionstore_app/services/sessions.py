@@ -1,12 +1,13 @@
 """Sessions of this process: opening and resuming them, and the rooms they are in.
 
-A session is the record's row; a connection is its present socket. Generation numbers fence an older socket of the same session.
+A session is the record's row; a connection is its present socket. Generation numbers fence an older socket of the
+same session.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from heapq import nsmallest
 
@@ -14,7 +15,7 @@ from sessionstore_app import conf
 from sessionstore_app.backends.base import Reading
 from sessionstore_app.core.entries import Author, Entry, Epoch, SessionId
 from sessionstore_app.core.errors import LimitExceeded, NotJoined, NotOpen
-from sessionstore_app.core.patterns import PatternSet, check_pattern, check_room_name, is_exact, pattern_set
+from sessionstore_app.core.patterns import PatternSet, check_pattern, check_room_name, pattern_set
 from sessionstore_app.protocol import frames
 from sessionstore_app.services import entrylog, jobs, presence, record
 from sessionstore_app.services.connection import Connection
@@ -77,9 +78,7 @@ async def resume_session(
 ) -> Opened | None:
     """Bring a session back on this connection; None if it cannot be. An older socket that still serves it is closed."""
     new_token = secrets.token_urlsafe(32)
-    job = jobs.Resume(
-        session_id=session_id, identity=identity, node_id=hub.node_id, token=token, new_token=new_token
-    )
+    job = jobs.Resume(session_id=session_id, identity=identity, node_id=hub.node_id, token=token, new_token=new_token)
     resumed: Resumed | None
     resumed, happened = await record.run(job)
     if resumed is None:
