@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("sessionstore_app")
 
+# How many times the limit may be unacknowledged, replies included, before the connection is given up.
+HOPELESS = 16
+
 Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
 
 
@@ -53,6 +56,7 @@ class Connection:
         "_sending",
         "_sent_bytes",
         "_stalled_at",
+        "_unstored_bytes",
         "batches",
         "beat_slot",
         "changed",
@@ -72,6 +76,7 @@ class Connection:
         self._sending: asyncio.Task[None] | None = None
         self._outbox: list[str] = []
         self._outbox_bytes = 0
+        self._unstored_bytes = 0
         self.is_corked = False
         self._behind: dict[str, Behind] | None = None
         self._sent_bytes = 0
@@ -128,9 +133,11 @@ class Connection:
         """Send a frame that has no newest value to fall back on (a message, a roster); too many end the connection."""
         self.put(text)
         if self.is_behind:
-            self._outbox_bytes += 0 if self._sending is not None else len(text)
-            if self.is_crowded:
+            self._unstored_bytes += len(text)
+            if self._unstored_bytes > self.limit_bytes:
                 self.close(CloseReason.MESSAGE_QUEUE_LIMIT_REACHED)
+        else:
+            self._unstored_bytes = 0
 
     def put_changes(self, room: str, epoch: str, version: int, text: str, changes: Mapping[str, str]) -> None:
         """Send a `room.changed` frame, or note its changes (key → entry as text) while behind."""
@@ -223,6 +230,10 @@ class Connection:
         """Hand frames to the server, in place; what is left when it holds back is finished by a task."""
         for position, text in enumerate(texts):
             self._sent_bytes += size_bytes(text)
+            if self.wants_heartbeat and self._sent_bytes - self._acked_bytes > HOPELESS * self.limit_bytes:
+                # It asks and asks, and takes no answer; a server that never holds back would keep them all.
+                self.close(CloseReason.MESSAGE_QUEUE_LIMIT_REACHED)
+                return
             rest = run_to_first_suspension(self._send({"type": "websocket.send", "text": text}))
             if rest is not None:
                 self._outbox = texts[position + 1 :] + self._outbox

@@ -6,7 +6,9 @@ cleared meanwhile, expires what is past its time, and announces each write once 
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -43,7 +45,10 @@ class Written:
     result: WriteResult
 
 
-_epochs: dict[str, tuple[Epoch, float]] = {}
+# By loop: a test's loop ends with its transaction, and what it read must not outlive it.
+_epochs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, tuple[Epoch, float]]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 async def room_epoch(room: str, *, fresh: bool = False) -> Epoch:
@@ -51,12 +56,13 @@ async def room_epoch(room: str, *, fresh: bool = False) -> Epoch:
     if ON_CALLERS_CONNECTION.get():
         # Inside a transaction that may roll back: what it made must not be remembered.
         return await _visit(room)
-    known = _epochs.get(room)
+    epochs = _epochs.setdefault(asyncio.get_running_loop(), {})
+    known = epochs.get(room)
     now = clock.monotonic()
     if known is None or fresh or known[1] < now:
-        if len(_epochs) >= _EPOCHS_KEPT:
-            _epochs.clear()
-        known = _epochs[room] = (await _visit(room), now + _EPOCH_SECONDS)
+        if len(epochs) >= _EPOCHS_KEPT:
+            epochs.clear()
+        known = epochs[room] = (await _visit(room), now + _EPOCH_SECONDS)
     return known[0]
 
 
@@ -178,7 +184,7 @@ async def send_signal(signal: Signal, told: Mapping[str, object]) -> None:
     """Send a signal; in a server its receivers run beside the request, not in its way."""
     running = hub.running()
     sending = _send(signal, told)
-    if running is not None and not ON_CALLERS_CONNECTION.get():
+    if running is not None and running.loop is asyncio.get_running_loop() and not ON_CALLERS_CONNECTION.get():
         running.spawn(sending)
     else:
         await sending

@@ -223,10 +223,14 @@ class Hub:
             await self._publish(self._bus, node_group(node_id), events.encode(event, "", self.node_id))
 
     async def _publish(self, bus: Bus, group: str, message: Message) -> None:
-        try:
-            async with asyncio.timeout(PUBLISH_SECONDS):
-                await bus.publish(group, message)
-        except Exception as error:  # it is stored; other processes find it when they compare versions
+        # A task of its own: callers may run outside of any task of theirs, where `asyncio.timeout` would hit another's.
+        publishing = self.loop.create_task(bus.publish(group, message))
+        _, late = await asyncio.wait({publishing}, timeout=PUBLISH_SECONDS)
+        if late:
+            publishing.cancel()
+        error = TimeoutError() if late else publishing.exception()
+        if error is not None:
+            # It is stored; other processes find it when they compare versions.
             self.counters.bus_failures += 1
             logger.warning("The channel layer did not take a message: %r", error)
 

@@ -134,13 +134,17 @@ class Presence:
 
     hub: Hub
 
+    def __init__(self) -> None:
+        # Connections whose end the database could not take; told again with each renewal.
+        self._unrecorded: list[tuple[Connection, CloseReason]] = []
+
     async def lost(self, connection: Connection, reason: CloseReason) -> None:
         """See `hub.Keeper`."""
         try:
             await disconnect(connection, reason)
         except SessionStoreError as error:
-            # The lease will run out, and the reaper finds the session then.
-            logger.warning("A lost connection could not be recorded: %s", error)
+            self._unrecorded.append((connection, reason))
+            logger.warning("A lost connection could not be recorded yet: %s", error)
 
     async def heal(self, names: list[str]) -> None:
         """See `hub.Keeper`. Reads rosters and versions of all rooms at once, and entries only where versions differ."""
@@ -190,6 +194,9 @@ class Presence:
         was_alive, _ = await record.run(job)
         if not was_alive:
             await self._reclaim()
+        unrecorded, self._unrecorded = self._unrecorded, []
+        for connection, reason in unrecorded:
+            await self.lost(connection, reason)
         await self.heal(list(self.hub.rooms))
 
     async def _reclaim(self) -> None:
