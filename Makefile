@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test matrix check sdk bench clean
 
 setup: $(VENV)/.installed
 
@@ -21,6 +21,13 @@ demo: setup
 
 test: setup
 	$(BIN)/python -X dev -m pytest $(ARGS)
+
+# The floor is the project's own environment; this is the newest of both.
+matrix:
+	tests/matrix.sh 3.13 'django~=6.1.0' $(ARGS)
+
+sdk:
+	cd tests/sdk && npm ci --silent --no-audit --no-fund && npm test --silent
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -1,5 +1,6 @@
 """Settings of the demo project. What differs between machines is read from the environment."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,6 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = BASE_DIR / "staticfiles"
 # Serve straight from the apps' folders: no collectstatic before the first page.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
@@ -94,6 +94,9 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SAMESITE = "Lax"
+
+# WhiteNoise hands files to ASGI servers through a thread, which Django remarks on for each place it happens.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
 LOGGING = {
     "version": 1,

@@ -5,7 +5,7 @@ Both are static but for the meeting's name: everything live comes from the room 
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.generic import TemplateView
 
@@ -27,7 +27,7 @@ class MeetingView(TemplateView):
 
     template_name = "meeting/meeting.html"
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         room = kwargs["room"]
         name = canonical_name(room)
         if not name:

@@ -234,7 +234,12 @@ class Connection:
                 # It asks and asks, and takes no answer; a server that never holds back would keep them all.
                 self.close(CloseReason.MESSAGE_QUEUE_LIMIT_REACHED)
                 return
-            rest = run_to_first_suspension(self._send({"type": "websocket.send", "text": text}))
+            try:
+                rest = run_to_first_suspension(self._send({"type": "websocket.send", "text": text}))
+            except Exception as error:  # servers raise what they like at a socket that is gone
+                logger.debug("A send failed: %r", error)
+                self.close(CloseReason.IO_EXCEPTION)
+                return
             if rest is not None:
                 self._outbox = texts[position + 1 :] + self._outbox
                 self._outbox_bytes = sum(map(len, self._outbox))

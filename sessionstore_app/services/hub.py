@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 from sessionstore_app import conf
 from sessionstore_app.core.close import CloseReason
-from sessionstore_app.core.entries import Epoch
 from sessionstore_app.protocol import frames
 from sessionstore_app.services import events
 from sessionstore_app.services.bus import Bus, Message, layer_bus, node_group, room_group
@@ -43,9 +42,6 @@ class Keeper(Protocol):
 
     async def lost(self, connection: Connection, reason: CloseReason) -> None:
         """A connection is gone; its session waits, or ends, as the reason says."""
-
-    async def lose_store(self, room: str, epoch: Epoch) -> None:
-        """The backend has forgotten what it acknowledged of the room."""
 
 
 class Counters:

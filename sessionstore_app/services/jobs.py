@@ -19,7 +19,7 @@ from sessionstore_app.core.errors import AccessDenied, NotJoined
 from sessionstore_app.models import Membership, Node, Room, Session, SessionState
 from sessionstore_app.services import policy
 from sessionstore_app.services.policy import Identity
-from sessionstore_app.services.record import Batch, Peer, from_now, roster_of
+from sessionstore_app.services.record import Batch, Peer, from_now, new_epoch, roster_of
 
 
 def hash_secret(secret: str) -> str:
@@ -324,6 +324,20 @@ class Clear:
         if self.only_epoch is not None and room.epoch != self.only_epoch:
             return Epoch(room.epoch)
         return batch.clear(room, self.reason)
+
+
+@dataclass(slots=True, kw_only=True)
+class RenewEpochs:
+    """Every room goes on under a new epoch, for the entries of all are gone."""
+
+    rooms: Collection[str] = ()
+    sessions: Collection[str] = ()
+
+    def run(self, batch: Batch) -> None:
+        every = list(Room.objects.all())
+        for room in every:
+            room.epoch = new_epoch()
+        Room.objects.bulk_update(every, ["epoch"], batch_size=200)
 
 
 @dataclass(slots=True, kw_only=True)

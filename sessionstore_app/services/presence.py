@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 from sessionstore_app import conf, signals
+from sessionstore_app.backends.base import Backend
 from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Epoch
@@ -172,7 +173,7 @@ class Presence:
         if room.epoch != epoch or reading.version == room.version:
             return
         if reading.version < since:
-            await self.lose_store(room.name, epoch)
+            await self._lose_store(room.name, epoch)
             return
         self.hub.counters.healed_rooms += 1
         texts = [(entry.key, entry.version, frames.entry(entry)) for entry in reading.entries]
@@ -182,7 +183,7 @@ class Presence:
             room.catch_up(reading.version, texts)
             self.hub.mark_dirty(room)
 
-    async def lose_store(self, room: str, epoch: Epoch) -> None:
+    async def _lose_store(self, room: str, epoch: Epoch) -> None:
         """The backend has forgotten what it acknowledged: the room goes on under a new epoch, and everybody is told."""
         logger.error("The store of a room went back in time; the room starts anew.")
         _, happened = await record.run(jobs.Clear(room=room, reason="STORE_LOST", only_epoch=epoch))
@@ -298,11 +299,22 @@ async def _start() -> Hub:
     presence.hub = started
     await started.start()
     await presence.renew()
+    await _start_anew(room_backend())
     started.spawn(_every(lambda: conf.current().node_renew_seconds, presence.renew))
     started.spawn(_every(lambda: conf.current().reap_seconds, presence.reap))
     started.spawn(_every(lambda: 60.0, presence.forget))
     hub.set_running(started)
     return started
+
+
+_known_backends: weakref.WeakSet[Backend] = weakref.WeakSet()
+
+
+async def _start_anew(backend: Backend) -> None:
+    """Where entries did not outlive the last process, no room may go on under the epoch it had then."""
+    if not backend.survives_process and backend not in _known_backends:
+        _known_backends.add(backend)
+        await record.run(jobs.RenewEpochs())
 
 
 async def stop_hub() -> None:

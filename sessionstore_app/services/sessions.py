@@ -102,7 +102,7 @@ async def rejoin(hub: Hub, connection: Connection, resumed: ResumedRoom, positio
     try:
         await _load(hub, local, resumed.epoch)
         patterns = pattern_set(frozenset(resumed.observed))
-        reading = await _read_now(hub, local, patterns, position)
+        reading = await _read_now(local, patterns, position)
         member = _admit(connection, local, resumed.roles, resumed.observed, reading.version)
         _push(connection, local, reading)
         return JoinedRoom(local, member, reading.version, reading.entries, reading.complete)
@@ -139,7 +139,7 @@ async def join(
         await _load(hub, local, joined.epoch)
         present = connection.members.get(room)
         patterns = pattern_set((present.patterns.patterns if present else frozenset()) | wanted)
-        reading = await _read_now(hub, local, patterns, since)
+        reading = await _read_now(local, patterns, since)
         member = _admit(connection, local, joined.roles, patterns.patterns, reading.version)
         entries = reading.entries if not reading.complete else with_absent(reading.entries, patterns.exact)
         return JoinedRoom(local, member, reading.version, entries, reading.complete)
@@ -164,7 +164,7 @@ async def observe(hub: Hub, connection: Connection, room: str, keys: Iterable[st
     wanted = _checked_patterns(connection, room, keys)
     local = hub.rooms[room]
     patterns = pattern_set(wanted)
-    reading = await _read_now(hub, local, patterns, None)
+    reading = await _read_now(local, patterns, None)
     # Left while we read: then there is nothing to observe any more.
     member = member_of(connection, room)
     local.observe(member, wanted, reading.version)
@@ -219,15 +219,15 @@ async def _load(hub: Hub, local: LocalRoom, epoch: Epoch) -> None:
         local.peers = {sid: presence.peer_text(peer) for sid, peer in peers.items()}
 
 
-async def _read_now(hub: Hub, local: LocalRoom, patterns: PatternSet, position: Position | None) -> Reading:
-    """Read the room as of this instant: nothing may wait between the return and letting the member in."""
+async def _read_now(local: LocalRoom, patterns: PatternSet, position: Position | None) -> Reading:
+    """Read the room as of this instant: nothing may wait between the return and letting the member in.
+
+    A client that claims to be ahead of the store gets everything anew; its word does not prove that anything was lost.
+    """
     while True:
         epoch = local.epoch
         since = position.version if position is not None and position.epoch == epoch else None
         reading = await entrylog.read(local.name, epoch, patterns, since)
-        if since is not None and reading.version < since:
-            # The client has seen what the store no longer knows.
-            await hub.keeper.lose_store(local.name, epoch)
         if local.epoch == epoch:
             return reading
 

@@ -1,0 +1,136 @@
+// The meeting page: puts the parts together and decides what is shown when.
+
+import { connect } from "../sessionstore_app/sdk/index.js";
+import { Chat } from "./chat.js";
+import { Connection } from "./connection.js";
+import { part, setAttribute, setText } from "./dom.js";
+import { ending } from "./endings.js";
+import { Invite } from "./invite.js";
+import { Meeting } from "./meeting.js";
+import { askName } from "./namedialog.js";
+import { news } from "./news.js";
+import { Pins } from "./pins.js";
+import { Sheet } from "./sheet.js";
+import { Stage } from "./stage.js";
+import { Tiles } from "./tiles.js";
+import { Toasts } from "./toast.js";
+
+/** @import { Scene } from "./scene.js" */
+
+const page = part("meeting");
+const roomTitle = page.dataset.room ?? "";
+const toasts = new Toasts(part("toasts"));
+const connection = new Connection(part("connection"));
+
+const sheet = new Sheet({
+  panel: part("chat"),
+  toggle: part("chat-toggle"),
+  close: part("chat-close"),
+  scrim: part("scrim"),
+  badge: part("chat-unseen"),
+});
+
+new Invite(
+  {
+    buttons: [part("invite-button"), part("alone-invite")],
+    dialog: /** @type {HTMLDialogElement} */ (part("invite-dialog")),
+    field: /** @type {HTMLInputElement} */ (part("invite-link")),
+  },
+  (text) => toasts.show(text),
+);
+
+part("rejoin-button").addEventListener("click", () => window.location.reload());
+
+start();
+
+async function start() {
+  const dialog = /** @type {HTMLDialogElement} */ (part("name-dialog"));
+  const name = await askName(dialog, /** @type {HTMLInputElement} */ (part("name")));
+  try {
+    const session = await connect({ client: { name: "meeting page", version: "1" }, logger: console });
+    const meeting = await Meeting.enter(session, `meeting/${roomTitle}`, name, (error) => toasts.refusal(error));
+    run(meeting);
+  } catch (error) {
+    console.error(error);
+    const { reason, hint } = /** @type {import("./meeting.js").Refusal} */ (error);
+    end(reason, hint);
+  }
+}
+
+/** @param {Meeting} meeting */
+function run(meeting) {
+  const chat = chatOf(meeting);
+  const tiles = new Tiles(part("tiles"), (id) => meeting.toggleSpotlight(id));
+  const stage = new Stage(part("stage"), (id) => meeting.toggleSpotlight(id));
+  const pins = new Pins(part("pins"), (id) => meeting.unpin(id));
+  const told = teller(meeting);
+
+  chat.open(meeting.epoch);
+  meeting.onChat((message) => chat.receive(message));
+  meeting.onCleared((epoch) => chat.open(epoch));
+  meeting.onScene((scene) => {
+    for (const shown of [tiles, stage, pins, chat, told]) shown.render(scene);
+  });
+  meeting.onConnection((status) => {
+    connection.render(status);
+    if (status.state === "closed") end(status.reason);
+  });
+  part("hand-button").addEventListener("click", () => meeting.toggleHand());
+  part("leave-button").addEventListener("click", () => meeting.leave());
+  // Until here a click or an Enter would have been lost.
+  for (const id of ["bar", "chat-form"]) part(id).inert = false;
+}
+
+/** @param {Meeting} meeting */
+function chatOf(meeting) {
+  const nodes = {
+    log: part("chat-log"),
+    form: /** @type {HTMLFormElement} */ (part("chat-form")),
+    input: /** @type {HTMLInputElement} */ (part("chat-input")),
+    empty: part("chat-empty"),
+  };
+  return new Chat(nodes, roomTitle, {
+    say: (message) => meeting.say(message),
+    pin: (message) => meeting.pin(message),
+    unpin: (id) => meeting.unpin(id),
+    heard: (message) => {
+      // A closed sheet is no live region: say here that something came.
+      if (sheet.hidden) setText(part("news"), `New message from ${message.name || "a guest"}.`);
+      sheet.heard();
+    },
+  });
+}
+
+/**
+ * The small things around the tiles: the count, the hand's button, the hint for who is alone, the spoken news.
+ * @param {Meeting} meeting
+ */
+function teller(meeting) {
+  /** @type {Scene | null} */
+  let before = null;
+  const hand = part("hand-button");
+  return {
+    /** @param {Scene} scene */
+    render(scene) {
+      setText(part("people-count"), String(scene.count));
+      setText(part("people-word"), scene.count === 1 ? "person here" : "people here");
+      setAttribute(hand, "aria-pressed", String(meeting.handUp));
+      setText(part("hand-label"), meeting.handUp ? "Lower hand" : "Raise hand");
+      part("alone").hidden = scene.count !== 1;
+      const told = news(before, scene);
+      if (told.length) setText(part("news"), told.join(" "));
+      before = scene;
+    },
+  };
+}
+
+/** The meeting is over for this page; the way back is a fresh start. @param {string} [reason] @param {string} [hint] */
+function end(reason, hint) {
+  const { title, text } = ending(reason, hint);
+  setText(part("ended-title"), title);
+  setText(part("ended-text"), text);
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+  page.hidden = true;
+  part("ended").hidden = false;
+  part("ended-title").focus();
+}

@@ -1,0 +1,74 @@
+// What the page shows, computed from what the room knows. Pure: the same facts give the same scene on every screen.
+
+import { readPerson } from "./person.js";
+import { readPins } from "./pinlist.js";
+
+const UNKNOWN = "Guest";
+
+/**
+ * @typedef {{session_id: string, roles: readonly string[], state: string}} Peer
+ * @typedef {{me: string, peers: Peer[], count: number, persons: Map<string, unknown>,
+ *            hands: Map<string, number>, spotlight: unknown, pinned: unknown}} Facts
+ * @typedef {{id: string, name: string, color: string, known: boolean, state: string, isHost: boolean, isMe: boolean,
+ *            handPlace: number, inSpotlight: boolean}} Person
+ * @typedef {{people: Person[], count: number, me: Person | null, iAmHost: boolean, spotlight: Person | null,
+ *            pins: {id: string, text: string, pinnedBy: string}[]}} Scene
+ */
+
+/**
+ * Those with the host's role in this room; where the server named nobody, whoever came first.
+ * @param {Peer[]} peers in the order they joined @returns {Set<string>}
+ */
+export function hostsOf(peers) {
+  const named = peers.filter((peer) => peer.roles?.includes("host"));
+  const hosts = named.length ? named : peers.slice(0, 1);
+  return new Set(hosts.map((peer) => peer.session_id));
+}
+
+/**
+ * Whose turn it is: 1 for the hand that was up first. By the version the server gave each hand, because clocks of
+ * different machines disagree.
+ * @param {Peer[]} peers @param {Map<string, number>} hands @returns {Map<string, number>}
+ */
+export function handPlaces(peers, hands) {
+  const raised = peers.map((peer) => peer.session_id).filter((id) => hands.has(id));
+  raised.sort((one, other) => Number(hands.get(one)) - Number(hands.get(other)));
+  return new Map(raised.map((id, index) => [id, index + 1]));
+}
+
+/** The spotlight first, then raised hands in their order, then everybody as they joined. @param {Person[]} people */
+export function tileOrder(people) {
+  const rank = (/** @type {Person} */ person) => (person.inSpotlight ? 0 : person.handPlace || Infinity);
+  return people
+    .map((person, index) => ({ person, index, rank: rank(person) }))
+    .sort((one, other) => (one.rank === other.rank ? one.index - other.index : one.rank - other.rank))
+    .map(({ person }) => person);
+}
+
+/** @param {Facts} facts @returns {Scene} */
+export function describe(facts) {
+  const hosts = hostsOf(facts.peers);
+  const places = handPlaces(facts.peers, facts.hands);
+  const people = facts.peers.map(({ session_id: id, state }) => {
+    const { name, color } = readPerson(facts.persons.get(id), id);
+    return {
+      id,
+      name: name || UNKNOWN,
+      color,
+      known: name !== "",
+      state,
+      isHost: hosts.has(id),
+      isMe: id === facts.me,
+      handPlace: places.get(id) ?? 0,
+      inSpotlight: id === facts.spotlight,
+    };
+  });
+  return {
+    people: tileOrder(people),
+    count: facts.count,
+    me: people.find((person) => person.isMe) ?? null,
+    iAmHost: hosts.has(facts.me),
+    spotlight: people.find((person) => person.inSpotlight) ?? null,
+    pins: readPins(facts.pinned),
+  };
+}
