@@ -8,6 +8,7 @@ the socket begins.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 
 from sessionstore_app import conf
@@ -18,7 +19,19 @@ from sessionstore_app.core.jsontext import Json, dumps
 from sessionstore_app.core.patterns import check_key, check_pattern, check_room_name, pattern_set
 from sessionstore_app.handshake import Handshake
 from sessionstore_app.protocol import frames, methods
-from sessionstore_app.services import clock, entrylog, hub, identity, jobs, policy, presence, record, sessions, tokens
+from sessionstore_app.services import (
+    clock,
+    entrylog,
+    hub,
+    identity,
+    jobs,
+    policy,
+    presence,
+    questions,
+    record,
+    sessions,
+    tokens,
+)
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import Said
 from sessionstore_app.services.hub import Hub
@@ -80,8 +93,7 @@ async def _identify(socket: Socket, token: str | None) -> Identity:
     key = identity.session_key(socket.handshake.cookies)
     if key is None:
         return ANONYMOUS
-    found, _ = await record.run(jobs.Ask(question=lambda: identity.by_session_key(key)))
-    return found if isinstance(found, Identity) else ANONYMOUS
+    return await record.ask(partial(identity.by_session_key, key))
 
 
 async def _open_or_resume(socket: Socket, who: Identity, resume: methods.Resume | None) -> Opened:
@@ -152,8 +164,7 @@ async def session_ping(socket: Socket, params: methods.SessionPing) -> str:
 
 async def session_close(socket: Socket, params: methods.SessionClose) -> str:
     """The session ends at once; the socket closes behind the answer."""
-    session = socket.session
-    await presence.end_session(session.id, CloseReason.CLOSED_BY_CLIENT.name)
+    await presence.end_session(socket.session.id, CloseReason.CLOSED_BY_CLIENT.name)
     socket.close_soon(CloseReason.CLOSED_BY_CLIENT)
     return "{}"
 
@@ -325,7 +336,7 @@ async def room_peers(socket: Socket, params: methods.RoomPeers) -> str:
         texts, count = [peers[session_id] for session_id in ids], len(peers)
     else:
         _require_managed(socket, params.room)
-        (found, count), _ = await record.run(jobs.peers_page(params.room, limit, after))
+        found, count = await record.ask(partial(questions.peers_page, params.room, limit, after))
         texts = [presence.peer_text(peer) for peer in found]
     return f'{{"peers":[{",".join(texts)}],"count":{count}}}'
 

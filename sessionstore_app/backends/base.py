@@ -87,8 +87,8 @@ class Backend(ABC):
         """The version of each space, 0 for one never written, in one read."""
 
     @abstractmethod
-    async def owned(self, space: Space, owner: SessionId) -> list[Entry]:
-        """Entries with a value that die with session `owner`."""
+    async def owned(self, space: Space, owners: Collection[SessionId]) -> list[Entry]:
+        """Entries with a value that die with one of the sessions `owners`."""
 
     @abstractmethod
     async def due(self, now_ms: int, limit: int) -> list[Due]:

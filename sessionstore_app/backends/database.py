@@ -19,7 +19,7 @@ from django.db.backends.utils import CursorWrapper
 
 from sessionstore_app import models
 from sessionstore_app.backends.base import Backend, Due, Reading, is_told
-from sessionstore_app.backends.groupcommit import GroupCommit, Locked, Outcome
+from sessionstore_app.backends.groupcommit import GroupCommit, Locked, Outcome, unavailable
 from sessionstore_app.core.entries import (
     Author,
     Entry,
@@ -30,7 +30,7 @@ from sessionstore_app.core.entries import (
     WriteResult,
     decide,
 )
-from sessionstore_app.core.errors import SessionStoreError, SpaceWiped, Unavailable
+from sessionstore_app.core.errors import SessionStoreError, SpaceWiped
 from sessionstore_app.core.limits import TOMBSTONES_KEPT, StoreLimits
 from sessionstore_app.core.patterns import PatternSet
 
@@ -125,8 +125,8 @@ class DatabaseBackend(Backend):
         found: dict[Space, int] = await self._ask(_versions, list(spaces))
         return {space: found.get(space, 0) for space in spaces}
 
-    async def owned(self, space: Space, owner: SessionId) -> list[Entry]:
-        entries: list[Entry] = await self._ask(_owned, space, owner)
+    async def owned(self, space: Space, owners: Collection[SessionId]) -> list[Entry]:
+        entries: list[Entry] = await self._ask(_owned, space, frozenset(owners))
         return entries
 
     async def due(self, now_ms: int, limit: int) -> list[Due]:
@@ -162,9 +162,7 @@ def _run_query(connection: BaseDatabaseWrapper, query: _Query) -> Outcome:
         with connection.cursor() as cursor:
             return query.ask(cursor, *query.arguments)
     except DatabaseError as error:
-        unavailable = Unavailable()
-        unavailable.__cause__ = error
-        return unavailable
+        return unavailable(error)
 
 
 def _run_writes(connection: BaseDatabaseWrapper, jobs: Sequence[_WriteJob]) -> list[Outcome]:
@@ -292,13 +290,14 @@ def _versions(cursor: CursorWrapper, names: Sequence[Space]) -> dict[Space, int]
     return found
 
 
-def _owned(cursor: CursorWrapper, space: Space, owner: SessionId) -> list[Entry]:
+def _owned(cursor: CursorWrapper, space: Space, owners: frozenset[SessionId]) -> list[Entry]:
+    # A space holds a bounded number of keys; the owners may be any number.
     cursor.execute(
         f"SELECT {_ENTRY_FIELDS} FROM {_ENTRY} e JOIN {_SPACE} s ON s.id = e.space_id "
-        "WHERE s.name = %s AND e.owner = %s",
-        (space, owner),
+        "WHERE s.name = %s AND e.owner IS NOT NULL",
+        (space,),
     )
-    return [_entry(row) for row in cursor.fetchall()]
+    return [entry for entry in map(_entry, cursor.fetchall()) if entry.owner in owners]
 
 
 def _due(cursor: CursorWrapper, now_ms: int, limit: int) -> list[Due]:

@@ -169,11 +169,11 @@ class GroupCommit:
             return self._run_batch(connection, jobs)
         except OperationalError as error:
             # Locked, full, gone: that is the database's state, not one job's fault.
-            return [_unavailable(error)] * len(jobs)
+            return [unavailable(error)] * len(jobs)
         except Exception as error:  # a fault in one job must not end the thread all others wait for
             if len(jobs) > 1:
                 return [self._attempt(connection, [job])[0] for job in jobs]
-            return [_unavailable(error) if isinstance(error, DatabaseError) else error]
+            return [unavailable(error) if isinstance(error, DatabaseError) else error]
 
     def _settle(self, batch: list[_Pending], outcomes: list[Outcome]) -> list[_Pending]:
         """Hand out the outcomes, one call into each loop; return what must be tried again."""
@@ -229,10 +229,11 @@ def _make_ready(connection: BaseDatabaseWrapper) -> None:
         connection.transaction_mode = "IMMEDIATE"  # type: ignore[attr-defined]  # of SQLite's wrapper only
 
 
-def _unavailable(error: DatabaseError) -> Unavailable:
-    unavailable = Unavailable()
-    unavailable.__cause__ = error
-    return unavailable
+def unavailable(error: DatabaseError) -> Unavailable:
+    """What callers are told when the database fails them."""
+    told = Unavailable()
+    told.__cause__ = error
+    return told
 
 
 def _resolve(results: list[tuple[_Pending, Outcome]]) -> None:

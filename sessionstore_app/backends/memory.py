@@ -77,10 +77,10 @@ class MemoryBackend(Backend):
             known = self._spaces
             return {space: known[space].tally.version if space in known else 0 for space in spaces}
 
-    async def owned(self, space: Space, owner: SessionId) -> list[Entry]:
+    async def owned(self, space: Space, owners: Collection[SessionId]) -> list[Entry]:
         with self._lock:
-            contents = self._spaces.get(space)
-            return [] if contents is None else [entry for entry in contents.entries.values() if entry.owner == owner]
+            contents = self._spaces.get(space) or _Contents()
+            return [entry for entry in contents.entries.values() if entry.owner in owners]
 
     async def due(self, now_ms: int, limit: int) -> list[Due]:
         with self._lock:

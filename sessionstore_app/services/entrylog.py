@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,7 +22,7 @@ from sessionstore_app.core.entries import Author, Change, Entry, Epoch, SessionI
 from sessionstore_app.core.errors import SpaceWiped, Unavailable, VersionConflict
 from sessionstore_app.core.patterns import PatternSet, pattern_set
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import bridge, clock, hub, jobs, record
+from sessionstore_app.services import bridge, clock, hub, jobs, questions, record
 from sessionstore_app.services.events import Changed
 from sessionstore_app.services.spaces import room_backend, room_space
 
@@ -74,8 +74,7 @@ async def _visit(room: str) -> Epoch:
 
 async def current_epoch(room: str) -> Epoch:
     """The epoch that the record has for a room; empty if there is no such room."""
-    found, _ = await record.run(jobs.epoch_of(room))
-    return Epoch(found)
+    return await record.ask(partial(questions.epoch_of, room))
 
 
 async def write(
@@ -155,9 +154,10 @@ def _stay_wiped() -> None:
     raise SpaceWiped
 
 
-async def remove_owned(room: str, epoch: Epoch, session_id: str) -> None:
-    """Remove what dies with a session."""
-    await remove(room, epoch, await room_backend().owned(room_space(room, epoch), SessionId(session_id)))
+async def remove_owned(room: str, epoch: Epoch, sessions: Collection[str]) -> None:
+    """Remove what dies with these sessions."""
+    owners = frozenset(map(SessionId, sessions))
+    await remove(room, epoch, await room_backend().owned(room_space(room, epoch), owners))
 
 
 def _expire_later(room: str, epoch: Epoch, entry: Entry) -> None:

@@ -347,7 +347,7 @@ class Hub:
         text = frames.room_peers(name, len(room.peers), list(told.joined.values()), gone, list(told.updated.values()))
         # A peer that came alone knows the room from the answer to its own join.
         alone = set(told.joined) if len(told.joined) == 1 and not (told.left or told.updated) else set()
-        for member in room.members.values():
+        for member in list(room.members.values()):
             if member.session_id not in alone:
                 member.connection.put_unstored(text)
 

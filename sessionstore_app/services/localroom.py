@@ -175,7 +175,7 @@ class LocalRoom:
         self._dirty = {}
         self.version = version
         self._early = {early: changed for early, changed in self._early.items() if early > version}
-        for patterns, group in self._groups.items():
+        for patterns, group in [(patterns, list(group)) for patterns, group in self._groups.items()]:
             matching = [text for key, _, text in texts if patterns.matches(key)]
             frame = frames.room_snapshot(self.name, self.epoch, version, matching, reason)
             for member in group:
@@ -191,7 +191,7 @@ class LocalRoom:
         self.version = 0
         self._early = {}
         text = frames.room_cleared(self.name, epoch, reason)
-        for member in self.members.values():
+        for member in list(self.members.values()):
             member.fresh = ()
             member.connection.forget_behind(self.name)
             member.connection.put_unstored(text)
@@ -199,7 +199,8 @@ class LocalRoom:
 
     def say(self, text: str) -> None:
         """Hand the members a message that is not stored."""
-        for member in self.members.values():
+        # A copy: a peer that cannot take it is closed, and leaves the room, at once.
+        for member in list(self.members.values()):
             member.connection.put_unstored(text)
 
     # --- peers

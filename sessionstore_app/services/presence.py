@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from functools import partial
 
 from sessionstore_app import conf, signals
@@ -22,19 +23,21 @@ from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.core.patterns import EVERYTHING
 from sessionstore_app.models import SessionState
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import bridge, clock, entrylog, hub, jobs, record
+from sessionstore_app.services import bridge, clock, entrylog, hub, jobs, questions, record
+from sessionstore_app.services.batch import Cleared, Events, Peer, RosterChange
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.entrylog import send_signal
 from sessionstore_app.services.events import RoomCleared, RosterDelta
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.localroom import LocalRoom
-from sessionstore_app.services.record import Cleared, Events, Peer, RosterChange
+from sessionstore_app.services.record import Job
 from sessionstore_app.services.spaces import room_backend, room_of, room_space
 
 logger = logging.getLogger("sessionstore_app")
 
 # How much the reaper takes at a time.
 _REAP_BATCH = 200
+_LOST = CloseReason.CONNECTION_LOST.name
 # A wiped space refuses late writes for so long; a write that took longer has long failed.
 _WIPED_KEPT_MS = 3_600_000
 
@@ -95,17 +98,22 @@ async def _signal_roster(change: RosterChange) -> None:
 # --- ends
 
 
-async def end_session(session_id: str, reason: str, *, lapsed: bool = False) -> bool:
-    """End a session: true for the caller that ended it.
-
-    What dies with it goes first: if this process dies in between, whoever ends the session next does it again.
-    """
-    rooms, _ = await record.run(jobs.rooms_of(session_id))
-    for room, epoch in rooms:
-        await entrylog.remove_owned(room, epoch, session_id)
-    ended, happened = await record.run(jobs.Close(session_id=session_id, reason=reason, lapsed=lapsed))
+async def end_session(session_id: str, reason: str, *, generation: int | None = None) -> bool:
+    """End a session: true for the caller that ended it. With a `generation`, only if no newer socket serves it."""
+    await _remove_owned([session_id])
+    job = jobs.Close(session_id=session_id, reason=reason, generation=generation)
+    ended, happened = await record.run(job)
     await tell(happened)
     return bool(ended)
+
+
+async def _remove_owned(session_ids: Collection[str]) -> None:
+    """What dies with sessions goes before them: who dies in between leaves them for the next reaper to end again."""
+    owners: defaultdict[tuple[str, Epoch], set[str]] = defaultdict(set)
+    for session_id, room, epoch in await record.ask(partial(questions.rooms_of, session_ids)):
+        owners[room, epoch].add(session_id)
+    for (room, epoch), sessions in owners.items():
+        await entrylog.remove_owned(room, epoch, sessions)
 
 
 async def disconnect(connection: Connection, reason: CloseReason) -> None:
@@ -114,11 +122,10 @@ async def disconnect(connection: Connection, reason: CloseReason) -> None:
     if session is None:
         return
     if reason.ends_session:
-        await end_session(session.id, reason.name)
+        await end_session(session.id, reason.name, generation=session.generation)
         return
     job = jobs.Disconnect(
         session_id=session.id,
-        principal=session.identity.principal,
         generation=session.generation,
         reason=reason,
         reconnect_seconds=conf.current().reconnect_seconds,
@@ -152,12 +159,12 @@ class Presence:
         local = {name: room for name in names if (room := self.hub.rooms.get(name)) is not None and room.epoch}
         if not local:
             return
-        rosters, _ = await record.run(jobs.rosters(local))
-        for name, (roster, epoch, peers) in rosters.items():
+        for name, roster in (await record.ask(partial(questions.rosters, list(local)))).items():
             room = local[name]
-            if room.epoch != epoch:
-                room.restart(epoch, "CLEARED")
-            missed = room.replace_roster(roster, {sid: peer_text(peer) for sid, peer in peers.items()})
+            if room.epoch != roster.epoch:
+                room.restart(roster.epoch, "CLEARED")
+            peers = {sid: peer_text(peer) for sid, peer in roster.peers.items()}
+            missed = room.replace_roster(roster.version, peers)
             if missed is not None:
                 self.hub.counters.healed_rooms += 1
                 self.hub.tell_roster(room, missed)
@@ -205,7 +212,7 @@ class Presence:
         served = {c.session.id: c for c in self.hub.connections if c.session is not None}
         if not served:
             return
-        states, _ = await record.run(jobs.own_states(list(served)))
+        states = await record.ask(partial(questions.states, list(served)))
         for session_id, connection in served.items():
             state, generation = states.get(session_id, (SessionState.CLOSED, 0))
             if connection.session is None or connection.close_reason is not None:
@@ -221,31 +228,25 @@ class Presence:
         """End what has lapsed: sessions of dead processes or away too long, empty rooms, entries past their time."""
         settings = conf.current()
         lost, _ = await record.run(jobs.LapseNodes(limit=_REAP_BATCH))
-        await _each(partial(self._disconnect_lost, settings.reconnect_seconds), lost)
-        due, _ = await record.run(jobs.overdue(_REAP_BATCH))
-        await _each(self._end_lapsed, due.sessions)
-        await _each(self._clear_due, due.rooms)
-        await self._expire_entries()
-
-    async def _disconnect_lost(self, reconnect_seconds: float, lost: tuple[str, str, int]) -> None:
-        session_id, principal, generation = lost
-        job = jobs.Disconnect(
-            session_id=session_id,
-            principal=principal,
-            generation=generation,
-            reason=CloseReason.CONNECTION_LOST,
-            reconnect_seconds=reconnect_seconds,
+        await _all(
+            record_and_tell(
+                jobs.Disconnect(
+                    session_id=session_id,
+                    generation=generation,
+                    reason=CloseReason.CONNECTION_LOST,
+                    reconnect_seconds=settings.reconnect_seconds,
+                )
+            )
+            for session_id, generation in lost
         )
-        _, happened = await record.run(job)
-        await tell(happened)
-
-    async def _end_lapsed(self, lapsed: tuple[str, str]) -> None:
-        session_id, reason = lapsed
-        await end_session(session_id, reason or CloseReason.CONNECTION_LOST.name, lapsed=True)
-
-    async def _clear_due(self, room: str) -> None:
-        _, happened = await record.run(jobs.ClearDue(room=room))
-        await tell(happened)
+        due = await record.ask(partial(questions.overdue, _REAP_BATCH))
+        await _remove_owned(due.sessions)
+        await _all(
+            record_and_tell(jobs.Close(session_id=session_id, reason=reason or _LOST, lapsed=True))
+            for session_id, reason in due.sessions.items()
+        )
+        await _all(record_and_tell(jobs.ClearDue(room=room)) for room in due.rooms)
+        await self._expire_entries()
 
     async def _expire_entries(self) -> None:
         for due in await room_backend().due(clock.now_ms(), _REAP_BATCH):
@@ -258,10 +259,15 @@ class Presence:
         await room_backend().forget_wiped(clock.now_ms() - _WIPED_KEPT_MS)
 
 
-async def _each(act: Callable[..., Awaitable[None]], things: Iterable[object]) -> None:
-    """Act on all at once: what they record shares a transaction."""
-    results = await asyncio.gather(*(act(thing) for thing in things), return_exceptions=True)
-    for result in results:
+async def record_and_tell(job: Job) -> None:
+    """Record one job and tell what its batch did."""
+    _, happened = await record.run(job)
+    await tell(happened)
+
+
+async def _all(acts: Iterable[Awaitable[None]]) -> None:
+    """Do all at once: what they record shares a transaction."""
+    for result in await asyncio.gather(*acts, return_exceptions=True):
         if isinstance(result, SessionStoreError):
             logger.warning("The reaper will try again: %s", result)
         elif isinstance(result, BaseException):

@@ -11,6 +11,7 @@ write belongs to that transaction, and peers are told once it commits.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, TypedDict
 
 from sessionstore_app import conf
@@ -20,10 +21,10 @@ from sessionstore_app.core.errors import InvalidParams
 from sessionstore_app.core.jsontext import Json, JsonInput
 from sessionstore_app.core.patterns import check_key, check_pattern, check_room_name, pattern_set
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import bridge, clock, entrylog, hub, jobs, presence, record
+from sessionstore_app.services import bridge, clock, entrylog, hub, jobs, presence, questions, record
+from sessionstore_app.services.batch import Peer
 from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.events import Said
-from sessionstore_app.services.record import Peer
 
 
 class WriteItem(TypedDict, total=False):
@@ -162,9 +163,7 @@ class Rooms:
 
     async def _peers(self, room: str, limit: int, after: str) -> tuple[list[Peer], int]:
         check_room_name(room, conf.current().room_length)
-        found, _ = await record.run(jobs.peers_page(room, limit, after))
-        page: tuple[list[Peer], int] = found
-        return page
+        return await record.ask(partial(questions.peers_page, room, limit, after))
 
 
 rooms = Rooms()

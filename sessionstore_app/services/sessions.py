@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 from heapq import nsmallest
 
 from sessionstore_app import conf
@@ -17,7 +18,7 @@ from sessionstore_app.core.entries import Author, Entry, Epoch, SessionId
 from sessionstore_app.core.errors import LimitExceeded, NotJoined, NotOpen
 from sessionstore_app.core.patterns import PatternSet, check_pattern, check_room_name, pattern_set
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import entrylog, jobs, presence, record
+from sessionstore_app.services import entrylog, jobs, presence, questions, record
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import TakenOver
 from sessionstore_app.services.hub import Hub
@@ -87,7 +88,7 @@ async def resume_session(
     if resumed.was_active_on is not None:
         await hub.take_over(resumed.was_active_on, TakenOver(session_id, resumed.generation))
     await presence.tell(happened)
-    return Opened(session, new_token, resumed=True, rooms=resumed.memberships)
+    return Opened(session, new_token, resumed=True, rooms=resumed.rooms)
 
 
 def _serve(connection: Connection, session_id: str, identity: Identity, generation: int) -> OpenSession:
@@ -132,7 +133,13 @@ async def join(
     # Heard first, read second: a change between the two is heard twice and told once, never missed.
     local = await hub.hold(room)
     try:
-        job = jobs.Join(session_id=session.id, room=room, identity=session.identity, observed=wanted)
+        job = jobs.Join(
+            session_id=session.id,
+            generation=session.generation,
+            room=room,
+            identity=session.identity,
+            observed=wanted,
+        )
         joined: Joined
         joined, happened = await record.run(job)
         await presence.tell(happened)
@@ -211,12 +218,11 @@ async def _load(hub: Hub, local: LocalRoom, epoch: Epoch) -> None:
             # It was cleared, and the news has not come here yet.
             await hub.keeper.heal([local.name])
         return
-    rosters, _ = await record.run(jobs.rosters([local.name]))
-    roster, now_epoch, peers = rosters[local.name]
-    version = await entrylog.version(local.name, now_epoch)
+    roster = (await record.ask(partial(questions.rosters, [local.name])))[local.name]
+    version = await entrylog.version(local.name, roster.epoch)
     if not local.epoch:
-        local.epoch, local.version, local.roster = now_epoch, version, roster
-        local.peers = {sid: presence.peer_text(peer) for sid, peer in peers.items()}
+        local.epoch, local.version, local.roster = roster.epoch, version, roster.version
+        local.peers = {sid: presence.peer_text(peer) for sid, peer in roster.peers.items()}
 
 
 async def _read_now(local: LocalRoom, patterns: PatternSet, position: Position | None) -> Reading:

@@ -1,0 +1,74 @@
+"""What can be asked of the record: plain functions that use the ORM, each run by `record.ask` in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from django.db.models.functions import Now
+
+from sessionstore_app.core.entries import Epoch
+from sessionstore_app.models import Membership, Room, Session, SessionState
+from sessionstore_app.services.batch import Peer, peer_of
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Who is in a room: `version` counts the changes of it."""
+
+    version: int
+    epoch: Epoch
+    peers: dict[str, Peer]
+
+
+def rosters(names: Iterable[str]) -> dict[str, Roster]:
+    """The rosters of the rooms that there are."""
+    rooms = {room.id: room for room in Room.objects.filter(name__in=list(names))}
+    found = {room.name: Roster(room.roster, Epoch(room.epoch), {}) for room in rooms.values()}
+    members = Membership.objects.filter(room_id__in=rooms, left_at=None).select_related("session")
+    for member in members:
+        peer = peer_of(member, member.session.principal, member.session.state)
+        found[rooms[member.room_id].name].peers[member.session_id] = peer
+    return found
+
+
+def epoch_of(room: str) -> Epoch:
+    """The epoch of a room; empty if there is none."""
+    return Epoch(Room.objects.filter(name=room).values_list("epoch", flat=True).first() or "")
+
+
+def peers_page(room: str, limit: int, after: str) -> tuple[list[Peer], int]:
+    """A page of a room's peers, by session id, and how many there are in all."""
+    present = Membership.objects.filter(room__name=room, left_at=None)
+    page = present.filter(session_id__gt=after).select_related("session").order_by("session_id")[:limit]
+    return [peer_of(member, member.session.principal, member.session.state) for member in page], present.count()
+
+
+def rooms_of(session_ids: Collection[str]) -> list[tuple[str, str, Epoch]]:
+    """Session, name and epoch of every room that the sessions are in."""
+    joined = Membership.objects.filter(session_id__in=session_ids, left_at=None)
+    found = joined.values_list("session_id", "room__name", "room__epoch")
+    return [(session_id, name, Epoch(epoch)) for session_id, name, epoch in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """What the reaper should look at: sessions away too long, with their reason, and rooms to clear."""
+
+    sessions: dict[str, str]
+    rooms: list[str]
+
+
+def overdue(limit: int) -> Overdue:
+    """What has lapsed by the database's clock."""
+    lapsed = Session.objects.filter(state=SessionState.DISCONNECTED, lapses_at__lte=Now()).order_by("lapses_at")
+    rooms = Room.objects.filter(clears_at__lte=Now())
+    return Overdue(
+        dict(lapsed.values_list("id", "close_reason")[:limit]), list(rooms.values_list("name", flat=True)[:limit])
+    )
+
+
+def states(session_ids: Collection[str]) -> dict[str, tuple[str, int]]:
+    """State and generation of sessions, as the record has them."""
+    found = Session.objects.filter(id__in=list(session_ids))
+    return {sid: (state, generation) for sid, state, generation in found.values_list("id", "state", "generation")}
