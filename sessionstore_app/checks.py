@@ -26,12 +26,18 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 
 @register("sessionstore", deploy=True)
 def check_layer(**_: Any) -> list[CheckMessage]:
-    """The in-memory layer reaches one process only."""
+    """No layer, or the in-memory one, reaches one process only."""
     layer = getattr(django_settings, "CHANNEL_LAYERS", {}).get("default", {}).get("BACKEND", "")
-    if django_settings.DEBUG or not layer.endswith("InMemoryChannelLayer"):
+    if django_settings.DEBUG or (layer and not layer.endswith("InMemoryChannelLayer")):
         return []
     hint = "With more than one server process, use channels_redis.pubsub.RedisPubSubChannelLayer."
-    return [Warning("The in-memory channel layer reaches one process only.", hint=hint, id="sessionstore.W001")]
+    return [
+        Warning(
+            "Without a channel layer, or with the in-memory one, peers hear their own process only.",
+            hint=hint,
+            id="sessionstore.W001",
+        )
+    ]
 
 
 @register("sessionstore")

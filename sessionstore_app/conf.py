@@ -6,6 +6,8 @@ An unknown name is an error with a suggestion. Numbers are bounds; durations are
 from __future__ import annotations
 
 import difflib
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
@@ -89,6 +91,8 @@ _POSITIVE = {
 
 def load(raw: Mapping[str, Any]) -> Settings:
     """Build `Settings` from the dictionary in settings. Raises ImproperlyConfigured."""
+    if not isinstance(raw, Mapping):
+        raise ImproperlyConfigured(f"SESSIONSTORE is a dictionary, not {raw!r}.")
     values: dict[str, Any] = {}
     for name, value in raw.items():
         if name not in _NAMES:
@@ -107,19 +111,30 @@ def _checked(name: str, value: Any) -> Any:
     if name == "backends":
         return _checked_backends(label, value)
     if name == "allowed_origins":
-        if isinstance(value, str) or not all(isinstance(origin, str) for origin in value):
-            raise ImproperlyConfigured(f"{label} is a list of origins such as 'https://example.com'.")
-        return tuple(value)
+        return _checked_origins(label, value)
     default = getattr(_DEFAULTS, name)
     if isinstance(default, bool | str):
         if not isinstance(value, type(default)):
             raise ImproperlyConfigured(f"{label} is a {type(default).__name__}, not {value!r}.")
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ImproperlyConfigured(f"{label} is a number of at least 0, not {value!r}.")
     if name in _POSITIVE and value == 0:
         raise ImproperlyConfigured(f"{label} is more than 0.")
     return int(value) if isinstance(default, int) and name not in _FRACTIONS else value
+
+
+def _checked_origins(label: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple | set | frozenset) or not all(map(_is_origin, value)):
+        raise ImproperlyConfigured(f"{label} is a list of origins such as 'https://example.com', without a path.")
+    return tuple(value)
+
+
+def _is_origin(value: object) -> bool:
+    return isinstance(value, str) and bool(_ORIGIN.fullmatch(value))
+
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")
 
 
 def _checked_backends(label: str, value: Any) -> Mapping[str, Any]:

@@ -35,7 +35,7 @@ Receive: TypeAlias = Callable[[], Awaitable[Event]]
 Send: TypeAlias = Callable[[Event], Awaitable[None]]
 
 # Requests of one socket under way at once; the next is read when one of them is done.
-MAX_UNDER_WAY = 256
+MAX_UNDER_WAY = 32
 
 counts = SocketCounts()
 
@@ -188,7 +188,8 @@ class Socket:
             await self.connection.changed.wait()
 
     def _refuse_frame(self, refused: Refused) -> None:
-        self.connection.put(jsonrpc.error_text(refused.id, refused.error))
+        if not refused.is_notification:
+            self.connection.put(jsonrpc.error_text(refused.id, refused.error))
         self._refused = self._refused or RefusedFrames()
         if self._refused.add(self.hub.now()):
             self.connection.close(CloseReason.INVALID_INBOUND_MESSAGE)
@@ -232,7 +233,10 @@ class Socket:
                 continue
             rest = run_to_first_suspension(filling)
             if rest is not None:
+                self._under_way += 1
                 waiting.append(self.hub.spawn(rest))
+                waiting[-1].add_done_callback(self._done)
+                await self._wait_for_room()
         if waiting:
             self._start(self._answer_batch(replies, waiting))
         else:
@@ -244,10 +248,9 @@ class Socket:
 
     async def _fill(self, replies: list[str | None], position: int, call: Request | Refused) -> None:
         if isinstance(call, Refused):
-            replies[position] = jsonrpc.error_text(call.id, call.error)
+            replies[position] = _refusal(call, call.error)
         elif call.method == "session.open" and position > 0:
-            error = InvalidRequest("session.open is the first call of a batch.")
-            replies[position] = jsonrpc.error_text(call.id, error)
+            replies[position] = _refusal(call, InvalidRequest("session.open is the first call of a batch."))
         else:
             replies[position] = await self._reply(call)
 
@@ -259,11 +262,15 @@ class Socket:
             params = methods.read_params(request.method, request.params)
             result = await HANDLERS[request.method](self, params)
         except SessionStoreError as error:
-            return None if request.is_notification else jsonrpc.error_text(request.id, error)
+            return _refusal(request, error)
         except Exception:
             logger.exception("The method %s failed.", request.method)
-            return None if request.is_notification else jsonrpc.error_text(request.id, InternalError())
+            return _refusal(request, InternalError())
         return None if request.is_notification else jsonrpc.result_text(request.id, result)
+
+
+def _refusal(call: Request | Refused, error: SessionStoreError) -> str | None:
+    return None if call.is_notification else jsonrpc.error_text(call.id, error)
 
 
 def _parse(text: str) -> Request | Refused | Batch:

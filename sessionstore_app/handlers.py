@@ -14,9 +14,16 @@ from typing import Any, Final, Protocol
 from sessionstore_app import conf
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Change, Entry, Epoch, SessionId
-from sessionstore_app.core.errors import AccessDenied, LimitExceeded, NotJoined
-from sessionstore_app.core.jsontext import Json, dumps
-from sessionstore_app.core.patterns import check_key, check_pattern, check_room_name, pattern_set
+from sessionstore_app.core.errors import (
+    AccessDenied,
+    InvalidParams,
+    LimitExceeded,
+    NotJoined,
+    SessionStoreError,
+    ValueTooLarge,
+)
+from sessionstore_app.core.jsontext import Json, dumps, size_bytes
+from sessionstore_app.core.patterns import PatternSet, check_key, check_room_name, compiled
 from sessionstore_app.handshake import Handshake
 from sessionstore_app.protocol import frames, methods
 from sessionstore_app.services import (
@@ -41,6 +48,10 @@ from sessionstore_app.services.sessions import JoinedRoom, Opened, OpenSession, 
 
 # Rooms a session may be in at once.
 ROOMS_PER_SESSION: Final = 100
+
+
+# What one message to the peers may be.
+MESSAGE_BYTES: Final = 8_192
 
 
 class Socket(Protocol):
@@ -68,6 +79,8 @@ async def session_open(socket: Socket, params: methods.SessionOpen) -> str:
     if socket.connection.session is not None:
         raise AccessDenied("The session is open already.", hint="One socket serves one session.")
     connection = socket.connection
+    # It has asked in time; what takes long from here on is not its fault.
+    socket.opened()
     who = await _identify(socket, params.token)
     if not socket.admit_user(who.principal):
         limit = conf.current().sockets_per_user
@@ -78,8 +91,13 @@ async def session_open(socket: Socket, params: methods.SessionOpen) -> str:
     # Nothing leaves before the answer, so that what a resumed room lacks comes after it.
     connection.cork()
     opened = await _open_or_resume(socket, who, params.resume)
-    socket.opened()
-    rooms = await _rejoin(socket, opened, params.resume)
+    try:
+        rooms = await _rejoin(socket, opened, params.resume)
+    except SessionStoreError:
+        if params.resume is not None:
+            await sessions.give_back(opened.session, params.resume.resume_token)
+        socket.close_soon(CloseReason.INTERNAL_ERROR)
+        raise
     return _open_result(socket, opened, who, rooms)
 
 
@@ -164,7 +182,11 @@ async def session_ping(socket: Socket, params: methods.SessionPing) -> str:
 
 async def session_close(socket: Socket, params: methods.SessionClose) -> str:
     """The session ends at once; the socket closes behind the answer."""
-    await presence.end_session(socket.session.id, CloseReason.CLOSED_BY_CLIENT.name)
+    session = socket.session
+    # Who goes is not told that it went.
+    for name in list(socket.connection.members):
+        socket.hub.remove_member(name, socket.connection)
+    await presence.end_session(session.id, CloseReason.CLOSED_BY_CLIENT.name)
     socket.close_soon(CloseReason.CLOSED_BY_CLIENT)
     return "{}"
 
@@ -197,7 +219,7 @@ async def room_leave(socket: Socket, params: methods.RoomLeave) -> str:
 
 async def room_set(socket: Socket, params: methods.RoomSet) -> str:
     """Write a value."""
-    change = _change(socket, params.key, params)
+    change = _change(socket, params.room, params.key, params)
     return await _write_one(socket, params.room, change, params.op)
 
 
@@ -215,7 +237,7 @@ async def room_update(socket: Socket, params: methods.RoomUpdate) -> str:
 
 async def room_write(socket: Socket, params: methods.RoomWrite) -> str:
     """Write several keys together."""
-    changes = tuple(_change(socket, item.key, item) for item in params.ops)
+    changes = tuple(_change(socket, params.room, item.key, item) for item in params.ops)
     check_distinct(changes)
     return frames.writes_result(await _write(socket, params.room, changes, params.op))
 
@@ -260,7 +282,9 @@ def _key(key: str) -> str:
     return check_key(key, conf.current().key_length)
 
 
-def _change(socket: Socket, key: str, params: methods.RoomSet | methods.WriteItem) -> Change:
+def _change(socket: Socket, room: str, key: str, params: methods.RoomSet | methods.WriteItem) -> Change:
+    if params.lifetime == "session" and room not in socket.connection.members:
+        raise InvalidParams("An entry dies with a session of the room.", hint="Join the room, or leave lifetime out.")
     return Change(
         key=_key(key),
         text=None if params.value is None else dumps(params.value),
@@ -273,17 +297,16 @@ def _change(socket: Socket, key: str, params: methods.RoomSet | methods.WriteIte
 async def room_get(socket: Socket, params: methods.RoomGet) -> str:
     """Read one entry."""
     key = _key(params.key)
-    reading = await _read(socket, params.room, frozenset({key}))
+    reading = await _read(socket, params.room, compiled(frozenset({key})))
     entries = reading.entries
     return frames.entry(entries[0] if entries else Entry(key=key))
 
 
 async def room_snapshot(socket: Socket, params: methods.RoomSnapshot) -> str:
     """Read many entries at one instant."""
-    length = conf.current().key_length
-    wanted = frozenset(check_pattern(pattern, length) for pattern in params.keys)
+    wanted = compiled(sessions.checked_patterns(params.keys))
     reading = await _read(socket, params.room, wanted)
-    entries = sessions.with_absent(reading.entries, pattern_set(wanted).exact)
+    entries = sessions.with_absent(reading.entries, wanted.exact)
     return f'{{"epoch":"{reading.epoch}","version":{reading.version},"entries":{frames.entries(entries)}}}'
 
 
@@ -298,11 +321,11 @@ class _Read:
         self.entries = entries
 
 
-async def _read(socket: Socket, room: str, patterns: frozenset[str]) -> _Read:
+async def _read(socket: Socket, room: str, patterns: PatternSet) -> _Read:
     epoch = _writable_epoch(socket, room)
     if epoch is None:
         epoch = await entrylog.current_epoch(room)
-    reading = await entrylog.read(room, epoch, pattern_set(patterns))
+    reading = await entrylog.read(room, epoch, patterns)
     return _Read(epoch, reading.version, reading.entries)
 
 
@@ -345,10 +368,15 @@ async def room_broadcast(socket: Socket, params: methods.RoomBroadcast) -> str:
     """Send the peers a message that is not stored."""
     if params.room not in socket.connection.members:
         _require_managed(socket, params.room)
-    socket.take_writes(1)
+    data = dumps(params.data)
+    size = size_bytes(data)
+    if size > MESSAGE_BYTES:
+        raise ValueTooLarge("The message is too large.", limit=MESSAGE_BYTES, actual=size)
+    # Everybody is sent it, so it costs by its size.
+    socket.take_writes(1 + size // conf.current().value_bytes)
     local = socket.hub.rooms.get(params.room)
     sender = frames.author(socket.session.author)
-    frame = frames.room_message(params.room, params.event, dumps(params.data), sender, clock.now_ms())
+    frame = frames.room_message(params.room, params.event, data, sender, clock.now_ms())
     await hub.announce((params.room, Said(frame)))
     return dumps({"count": 0 if local is None else len(local.peers)})
 
@@ -385,4 +413,6 @@ HANDLERS: Final[Mapping[str, Handler]] = {
 }
 
 # What later requests of the same socket build on.
-IN_TURN: Final = frozenset({"session.open", "session.close", "room.join", "room.leave"})
+IN_TURN: Final = frozenset(
+    {"session.open", "session.close", "room.join", "room.leave", "room.observe", "room.unobserve"}
+)

@@ -17,7 +17,7 @@ from sessionstore_app import conf
 
 logger = logging.getLogger("sessionstore_app")
 
-_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 # Without ALLOWED_HOSTS Django serves these while DEBUG is on.
 _DEBUG_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
 
@@ -74,9 +74,11 @@ def _is_own_host(origin: str, scope: Mapping[str, Any]) -> bool:
         return False
     if theirs.scheme not in ("http", "https") or origin != f"{theirs.scheme}://{theirs.netloc}" or "@" in theirs.netloc:
         return False
+    if scope.get("scheme") == "wss" and theirs.scheme != "https":
+        return False
     # Behind a proxy that ends TLS the socket's own scheme says ws; then the page's scheme names the port.
     default = _DEFAULT_PORTS[theirs.scheme]
-    same_port = (their_port or default) == (our_port or default)
+    same_port = (default if their_port is None else their_port) == (default if our_port is None else our_port)
     host = theirs.netloc.rpartition(":")[0] if their_port is not None else theirs.netloc
     allowed = django_settings.ALLOWED_HOSTS or (_DEBUG_HOSTS if django_settings.DEBUG else [])
     return same_port and theirs.hostname == ours.hostname and validate_host(host.lower(), allowed)
@@ -90,7 +92,11 @@ def _address(scope: Mapping[str, Any]) -> str:
         address = ipaddress.ip_address(host)
     except ValueError:
         return host
-    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else host
+    if isinstance(address, ipaddress.IPv4Address):
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, 64), strict=False))
 
 
 def _printable(text: str) -> str:

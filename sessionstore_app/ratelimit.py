@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 from sessionstore_app import conf
-from sessionstore_app.core.errors import RateLimited
+from sessionstore_app.core.errors import LimitExceeded, RateLimited
 
 # More refused frames than this in so many seconds are no accident.
 REFUSED_FRAMES = 20
 REFUSED_SECONDS = 10.0
+# What adding up fractions of a second may lose.
+_TOLERANCE = 1e-6
 
 
 class WriteBucket:
@@ -23,18 +26,21 @@ class WriteBucket:
         self._refused = 0
 
     def take(self, writes: int, now: float) -> None:
-        """Spend `writes`. Raises RateLimited."""
+        """Spend `writes`. Raises RateLimited, or LimitExceeded where waiting would not help."""
         limits = conf.current()
         self._tokens = min(limits.writes_burst, self._tokens + (now - self._at) * limits.writes_per_second)
         self._at = now
-        if writes <= self._tokens:
+        if writes > limits.writes_burst:
+            raise LimitExceeded("One request holds more writes than a burst.", limit=limits.writes_burst, actual=writes)
+        if writes <= self._tokens + _TOLERANCE:
             self._tokens -= writes
             self._refused = 0
             return
         self._refused += 1
-        missing = min(writes, limits.writes_burst) - self._tokens
-        wait = missing / limits.writes_per_second if limits.writes_per_second else None
-        raise RateLimited(retry_after_seconds=wait if wait is None else round(wait, 3), limit=limits.writes_per_second)
+        wait = (writes - self._tokens) / limits.writes_per_second if limits.writes_per_second else None
+        # Rounded up: who waits so long is let in.
+        wait = wait if wait is None else math.ceil(wait * 1_000) / 1_000
+        raise RateLimited(retry_after_seconds=wait, limit=limits.writes_per_second)
 
     @property
     def is_ignored(self) -> bool:

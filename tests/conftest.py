@@ -10,7 +10,7 @@ from sessionstore_app import backends
 from sessionstore_app.services import hub, presence, record
 from sessionstore_app.services.hub import Hub
 
-pytest_plugins: list[str] = []
+pytest_plugins = ["tests.support.skips"]
 
 
 @pytest.fixture(autouse=True)

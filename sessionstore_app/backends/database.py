@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
@@ -56,16 +56,31 @@ class _WriteJob:
     write: Write
     limits: StoreLimits
 
+    @property
+    def touches(self) -> Collection[str]:
+        return (self.space,)
+
+
+@dataclass(frozen=True, slots=True)
+class _WipeJob:
+    space: Space
+    at_ms: int
+
+    @property
+    def touches(self) -> Collection[str]:
+        return (self.space,)
+
+
+_Change: TypeAlias = _WriteJob | _WipeJob
+
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """Anything that is not a write: done after the batch's writes, so that it sees them."""
+    """A read: done after the changes that came before it, so that it sees them."""
 
     ask: Callable[..., Any]
     arguments: tuple[Any, ...]
-
-
-_Job: TypeAlias = _WriteJob | _Query
+    touches: Collection[str] = ()
 
 
 @dataclass(slots=True)
@@ -80,6 +95,15 @@ class _Held:
     # What must be written back; a key may change several times in one batch and is written once.
     dirty_keys: set[str] = field(default_factory=set)
     dirty_ops: set[SessionId] = field(default_factory=set)
+    wiped_at_ms: int | None = None
+
+    def wipe(self, at_ms: int) -> None:
+        """Empty it; what the batch wrote before goes with the rest."""
+        self.wiped = True
+        self.wiped_at_ms = at_ms
+        self.tally = Tally()
+        self.dirty_keys.clear()
+        self.dirty_ops.clear()
 
     def apply(self, job: _WriteJob) -> WriteResult:
         if self.wiped:
@@ -108,10 +132,10 @@ class DatabaseBackend(Backend):
         rest = dict(options or {})
         self.using: str = rest.pop("using", "default")
         super().__init__(rest)
-        self._commit = GroupCommit(self.using, _run_batch)
+        self._commit = GroupCommit(self.using, _Work())
 
     async def read(self, space: Space, patterns: PatternSet, since: int | None = None) -> Reading:
-        reading: Reading = await self._ask(_read, space, patterns, since)
+        reading: Reading = await self._ask(_read, space, patterns, since, touches=(space,))
         return reading
 
     async def write(self, space: Space, write: Write, limits: StoreLimits) -> WriteResult:
@@ -119,14 +143,14 @@ class DatabaseBackend(Backend):
         return result
 
     async def wipe(self, space: Space) -> None:
-        await self._ask(_wipe, space, time.time_ns() // 1_000_000)
+        await self._commit.run(_WipeJob(space, time.time_ns() // 1_000_000))
 
     async def versions(self, spaces: Collection[Space]) -> dict[Space, int]:
-        found: dict[Space, int] = await self._ask(_versions, list(spaces))
+        found: dict[Space, int] = await self._ask(_versions, list(spaces), touches=spaces)
         return {space: found.get(space, 0) for space in spaces}
 
     async def owned(self, space: Space, owners: Collection[SessionId]) -> list[Entry]:
-        entries: list[Entry] = await self._ask(_owned, space, frozenset(owners))
+        entries: list[Entry] = await self._ask(_owned, space, frozenset(owners), touches=(space,))
         return entries
 
     async def due(self, now_ms: int, limit: int) -> list[Due]:
@@ -146,40 +170,39 @@ class DatabaseBackend(Backend):
     def close(self) -> None:
         self._commit.close()
 
-    async def _ask(self, ask: Callable[..., Any], *arguments: Any) -> Any:
-        return await self._commit.run(_Query(ask, arguments))
+    async def _ask(self, ask: Callable[..., Any], *arguments: Any, touches: Collection[str] = ()) -> Any:
+        return await self._commit.run(_Query(ask, arguments, touches))
 
 
-def _run_batch(connection: BaseDatabaseWrapper, jobs: Sequence[_Job]) -> list[Outcome]:
-    writes = [job for job in jobs if isinstance(job, _WriteJob)]
-    results = iter(_run_writes(connection, writes) if writes else ())
-    # The writes are committed by now: whatever fails from here on fails alone.
-    return [next(results) if isinstance(job, _WriteJob) else _run_query(connection, job) for job in jobs]
+class _Work:
+    """How the jobs of this backend are done; see `groupcommit.Work`."""
+
+    def is_read(self, job: _Change | _Query) -> bool:
+        return isinstance(job, _Query)
+
+    def change(self, connection: BaseDatabaseWrapper, jobs: Sequence[_Change]) -> list[Outcome]:
+        writes = [job for job in jobs if isinstance(job, _WriteJob)]
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            held = _hold_spaces(cursor, connection, {job.space for job in jobs})
+            _load_entries(cursor, held, writes)
+            _load_ops(cursor, held, writes)
+            outcomes = [_apply(held.get(job.space), job) for job in jobs]
+            _store(cursor, list(held.values()))
+        return outcomes
+
+    def read(self, connection: BaseDatabaseWrapper, job: _Query) -> Outcome:
+        try:
+            with connection.cursor() as cursor:
+                return job.ask(cursor, *job.arguments)
+        except Exception as error:  # one read's fault is no other's
+            return unavailable(error) if isinstance(error, DatabaseError | InterfaceError) else error
 
 
-def _run_query(connection: BaseDatabaseWrapper, query: _Query) -> Outcome:
-    try:
-        with connection.cursor() as cursor:
-            return query.ask(cursor, *query.arguments)
-    except DatabaseError as error:
-        return unavailable(error)
-
-
-def _run_writes(connection: BaseDatabaseWrapper, jobs: Sequence[_WriteJob]) -> list[Outcome]:
-    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        held = _hold_spaces(cursor, connection, {job.space for job in jobs})
-        _load_entries(cursor, held, jobs)
-        _load_ops(cursor, held, jobs)
-        outcomes = [_apply(held.get(job.space), job) for job in jobs]
-        _store(cursor, list(held.values()))
-    return outcomes
-
-
-def _apply(held: _Held | None, job: _WriteJob) -> Outcome:
+def _apply(held: _Held | None, job: _Change) -> Outcome:
     if held is None:
         return Locked()
     try:
-        return held.apply(job)
+        return held.wipe(job.at_ms) if isinstance(job, _WipeJob) else held.apply(job)
     except SessionStoreError as error:
         return error
 
@@ -191,9 +214,11 @@ def _hold_spaces(
     held = _select_spaces(cursor, connection, sorted(spaces))
     missing = [space for space in sorted(spaces) if space not in held]
     if missing:
-        # Either they are new, or locked elsewhere: then the insertion is skipped, and so is the row again.
-        _insert(cursor, _SPACE, ("name", *_TALLY_COLUMNS), [(space, 0, 0, 0, 0, 0) for space in missing], _SKIP)
-        held |= _select_spaces(cursor, connection, missing)
+        # Either new, or locked elsewhere; inserting the latter would wait for whoever changes them.
+        there = _versions(cursor, missing)
+        new = [space for space in missing if space not in there]
+        _insert(cursor, _SPACE, ("name", *_TALLY_COLUMNS), [(space, 0, 0, 0, 0, 0) for space in new], _SKIP)
+        held |= _select_spaces(cursor, connection, new)
     return held
 
 
@@ -234,6 +259,11 @@ def _load_ops(cursor: CursorWrapper, held: Mapping[Space, _Held], jobs: Iterable
 
 
 def _store(cursor: CursorWrapper, spaces: Sequence[_Held]) -> None:
+    for space in spaces:
+        if space.wiped_at_ms is not None:
+            for table in (_ENTRY, _OP):
+                cursor.execute(f"DELETE FROM {table} WHERE space_id = %s", (space.id,))
+            cursor.execute(_UPDATE_WIPED, (*_tally_row(space.tally), space.wiped_at_ms, space.id))
     entries = [_row(space.id, space.entries[key]) for space in spaces for key in sorted(space.dirty_keys)]
     _insert(cursor, _ENTRY, _ENTRY_COLUMNS, entries, _overwrite(_ENTRY_COLUMNS, ("space_id", "key")))
     ops = [(space.id, session_id, space.ops[session_id]) for space in spaces for session_id in sorted(space.dirty_ops)]
@@ -272,14 +302,6 @@ def _read(cursor: CursorWrapper, space: Space, patterns: PatternSet, since: int 
     entries = [entry for entry in found if is_told(entry, patterns, None if complete else since)]
     entries.sort(key=lambda entry: (entry.version, entry.key))
     return Reading(version=version, entries=tuple(entries), complete=complete)
-
-
-def _wipe(cursor: CursorWrapper, space: Space, at_ms: int) -> None:
-    columns = ("name", *_TALLY_COLUMNS, "wiped_at_ms")
-    with transaction.atomic(using=cursor.db.alias):
-        _insert(cursor, _SPACE, columns, [(space, 0, 0, 0, 0, 0, at_ms)], _overwrite(columns, ("name",)))
-        for table in (_ENTRY, _OP):
-            cursor.execute(f"DELETE FROM {table} WHERE space_id = (SELECT id FROM {_SPACE} WHERE name = %s)", (space,))
 
 
 def _versions(cursor: CursorWrapper, names: Sequence[Space]) -> dict[Space, int]:
@@ -334,6 +356,7 @@ _READ: Final = (
     "WHERE s.name = %s AND s.wiped_at_ms IS NULL"
 )
 _UPDATE_TALLY: Final = f"UPDATE {_SPACE} SET {', '.join(f'{name} = %s' for name in _TALLY_COLUMNS)} WHERE id = %s"
+_UPDATE_WIPED: Final = _UPDATE_TALLY.replace(" WHERE", ", wiped_at_ms = %s WHERE")
 _SKIP: Final = "ON CONFLICT DO NOTHING"
 
 _Row: TypeAlias = Sequence[Any]

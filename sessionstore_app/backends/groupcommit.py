@@ -11,28 +11,32 @@ its jobs run at once, on its own connection.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import queue
 import threading
 import time
 import weakref
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from sessionstore_app.core.errors import Unavailable
 
 MAX_BATCH = 256
+MAX_READS = 16
 # The thread ends, and gives its connection back, when nothing came for so long.
 IDLE_SECONDS = 5.0
 # A job whose rows are locked elsewhere is tried again for so long.
 PATIENCE_SECONDS = 2.0
 RETRY_SECONDS = 0.005
+# PostgreSQL's code for a lock that was not had in time.
+_LOCK_NOT_AVAILABLE = "55P03"
 _HELD_TOO_LONG = "Another transaction holds the room for too long."
 
 # Set by the synchronous API: run on the calling thread's connection, inside its transaction if it has one.
@@ -44,8 +48,26 @@ class Locked(Exception):
 
 
 Outcome: TypeAlias = Any
-# Runs jobs in one transaction on the given connection; an outcome is a result or an exception.
-RunBatch: TypeAlias = Callable[[BaseDatabaseWrapper, Sequence[Any]], list[Outcome]]
+
+
+class Job(Protocol):
+    """Something to do. `touches` names what it works on: jobs that share a name are done in the order they came."""
+
+    @property
+    def touches(self) -> Collection[str]: ...
+
+
+class Work(Protocol):
+    """How jobs are done; an outcome is a result or an exception, `Locked` among them."""
+
+    def is_read(self, job: Any) -> bool:
+        """True for a job that changes nothing. Reads wait for the changes before them and go a few at a time."""
+
+    def change(self, connection: BaseDatabaseWrapper, jobs: Sequence[Any]) -> list[Outcome]:
+        """Do changes together, in one transaction."""
+
+    def read(self, connection: BaseDatabaseWrapper, job: Any) -> Outcome:
+        """Answer one read."""
 
 
 @dataclass(slots=True, eq=False)
@@ -55,33 +77,91 @@ class _Pending:
     loop: asyncio.AbstractEventLoop
     started_at: float = field(default_factory=time.monotonic)
 
+    @property
+    def is_late(self) -> bool:
+        return time.monotonic() - self.started_at > PATIENCE_SECONDS
+
+
+class _Caller:
+    """What a loop that hands over jobs waits for, in the order it came.
+
+    `isolated` says that the loop's ORM connection is inside a test's transaction; until that is known, jobs wait here.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.isolated: bool | None = None
+        self.undecided: list[_Pending] = []
+        self.deciding: asyncio.Task[None] | None = None
+        self._loop = loop
+        self._waiting: deque[_Pending] = deque()
+        self._looks = False
+
+    def wait_for(self, pending: _Pending) -> None:
+        """Tell the caller if it takes too long; one timer for all, running only while somebody waits."""
+        self._waiting.append(pending)
+        if not self._looks:
+            self._look_later()
+
+    def _look_later(self) -> None:
+        self._looks = True
+        self._loop.call_later(PATIENCE_SECONDS / 8, self._look, context=contextvars.Context())
+
+    def _look(self) -> None:
+        while self._waiting and (self._waiting[0].future.done() or self._waiting[0].is_late):
+            pending = self._waiting.popleft()
+            if not pending.future.done():
+                pending.future.set_exception(Unavailable("The database did not answer in time."))
+        self._looks = False
+        if self._waiting:
+            self._look_later()
+
 
 class GroupCommit:
-    """Runs jobs by `run_batch`, on the database alias `using`."""
+    """Does jobs on the database alias `using`, as `work` says."""
 
-    def __init__(self, using: str, run_batch: RunBatch) -> None:
+    def __init__(self, using: str, work: Work) -> None:
         self._using = using
-        self._run_batch = run_batch
+        self._work = work
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        # Does this loop's ORM connection sit inside a test's transaction? Asked once a loop.
-        self._isolated: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, bool] = weakref.WeakKeyDictionary()
+        self._callers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Caller] = weakref.WeakKeyDictionary()
 
     async def run(self, job: Any) -> Any:
-        """Run one job and return its result. Raises what it raised, or Unavailable."""
-        loop = asyncio.get_running_loop()
+        """Run one job and return its result. Raises what it raised, or Unavailable after two seconds at most.
+
+        Unavailable does not say that nothing happened: a job that had begun may still be done.
+        """
         if ON_CALLERS_CONNECTION.get():
             return await self._run_here(job)
-        isolated = self._isolated.get(loop)
-        if isolated is None:
-            isolated = self._isolated[loop] = await hop(self._using, self._is_isolated)
-        if isolated:
+        loop = asyncio.get_running_loop()
+        caller = self._callers.get(loop)
+        if caller is None:
+            caller = self._callers[loop] = _Caller(loop)
+            caller.deciding = loop.create_task(self._decide(caller))
+        if caller.isolated:
             return await self._run_here(job)
         pending = _Pending(job, loop.create_future(), loop)
-        self._queue.put(pending)
-        self._ensure_thread()
+        caller.wait_for(pending)
+        if caller.isolated is None:
+            caller.undecided.append(pending)
+        else:
+            self._queue.put(pending)
+            self._ensure_thread()
         return await pending.future
+
+    async def _decide(self, caller: _Caller) -> None:
+        """Find out whether the loop is a test's, and hand on what has come meanwhile, in its order."""
+        isolated = await hop(self._using, self._is_isolated)
+        for pending in caller.undecided if isolated else ():
+            try:
+                _resolve([(pending, await self._run_here(pending.job))])
+            except Exception as error:  # it is the caller's
+                _resolve([(pending, error)])
+        caller.isolated = isolated
+        for pending in caller.undecided if not isolated else ():
+            self._queue.put(pending)
+        self._ensure_thread()
 
     def close(self) -> None:
         """End the thread and close its connection; jobs already queued are done first."""
@@ -103,7 +183,7 @@ class GroupCommit:
     def _run_one(self, job: Any) -> Any:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            outcome = self._attempt(connections[self._using], [job])[0]
+            outcome = self._attempt(connections[self._using], [job], own=False)[0]
             if not isinstance(outcome, Locked):
                 break
             if time.monotonic() > deadline:
@@ -114,43 +194,55 @@ class GroupCommit:
         return outcome
 
     def _ensure_thread(self) -> None:
-        if self._thread is not None and self._thread.is_alive():
-            return
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._work, name="sessionstore-writer", daemon=True)
+                self._thread = threading.Thread(target=self._serve, name="sessionstore-writer", daemon=True)
                 self._thread.start()
 
-    def _work(self) -> None:
+    def _serve(self) -> None:
         connection = connections[self._using]
+        changes: deque[_Pending] = deque()
+        reads: deque[_Pending] = deque()
         try:
-            waiting: list[_Pending] = []
-            while True:
-                batch = self._next_batch(waiting)
-                if batch is None:
-                    return
-                waiting = self._settle(batch, self._attempt(connection, [pending.job for pending in batch]))
+            while self._take(changes, reads):
+                changes.extendleft(reversed(self._do(connection, _first(changes, MAX_BATCH))))
+                # A read sees the changes that came before it, so it waits with those that still wait for a lock.
+                held = {name for pending in changes for name in pending.job.touches}
+                ready = [pending for pending in reads if held.isdisjoint(pending.job.touches)][:MAX_READS]
+                for pending in ready:
+                    reads.remove(pending)
+                self._do(connection, ready)
         finally:
             connection.close()
 
-    def _next_batch(self, waiting: list[_Pending]) -> list[_Pending] | None:
-        """Those still waiting for a lock, then what is queued; None when the thread should end."""
-        batch = list(waiting)
-        timeout = RETRY_SECONDS if batch else IDLE_SECONDS
-        while len(batch) < MAX_BATCH:
+    def _do(self, connection: BaseDatabaseWrapper, batch: list[_Pending]) -> list[_Pending]:
+        """Do these; return what must be tried again. Who was told that it took too long has no use for it any more."""
+        batch = [pending for pending in batch if not pending.future.done()]
+        outcomes = self._attempt(connection, [pending.job for pending in batch], own=True) if batch else []
+        return self._settle(batch, outcomes)
+
+    def _take(self, changes: deque[_Pending], reads: deque[_Pending]) -> bool:
+        """Sort what is queued into changes and reads, waiting for the first; false when the thread should end."""
+        timeout = RETRY_SECONDS if changes or reads else IDLE_SECONDS
+        while len(changes) < MAX_BATCH:
             try:
                 pending = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()
             except queue.Empty:
-                if batch:
-                    return batch
+                if changes or reads:
+                    return True
                 if self._retire():
-                    return None
+                    return False
                 continue
             if pending is None:
-                return batch or None
-            batch.append(pending)
-            timeout = 0
-        return batch
+                # Closed: what came before is still done, then the next look finds nothing.
+                return bool(changes or reads) and self._requeue_end()
+            (reads if self._work.is_read(pending.job) else changes).append(pending)
+            timeout = 0.0
+        return True
+
+    def _requeue_end(self) -> bool:
+        self._queue.put(None)
+        return True
 
     def _retire(self) -> bool:
         """Stop being the thread, unless something came in the meantime: then nobody else would be started for it."""
@@ -161,19 +253,34 @@ class GroupCommit:
                 self._thread = None
             return True
 
-    def _attempt(self, connection: BaseDatabaseWrapper, jobs: list[Any]) -> list[Outcome]:
-        """Run jobs together; if one of them breaks the transaction, one by one, so that only the culprit fails."""
+    def _attempt(self, connection: BaseDatabaseWrapper, jobs: list[Any], *, own: bool) -> list[Outcome]:
+        """Do jobs, changes together; if one breaks the transaction, one by one, so that only the culprit fails."""
         try:
             if not connection.in_atomic_block:
-                _make_ready(connection)
-            return self._run_batch(connection, jobs)
+                _make_ready(connection, own=own)
+            if self._work.is_read(jobs[0]):
+                return [self._work.read(connection, job) for job in jobs]
+            return self._work.change(connection, jobs)
         except OperationalError as error:
-            # Locked, full, gone: that is the database's state, not one job's fault.
+            if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+                return [Locked()] if len(jobs) == 1 else self._one_by_one(connection, jobs, own=own)
+            # Full, gone, busy: that is the database's state, not one job's fault.
             return [unavailable(error)] * len(jobs)
         except Exception as error:  # a fault in one job must not end the thread all others wait for
             if len(jobs) > 1:
-                return [self._attempt(connection, [job])[0] for job in jobs]
-            return [unavailable(error) if isinstance(error, DatabaseError) else error]
+                return self._one_by_one(connection, jobs, own=own)
+            return [unavailable(error) if isinstance(error, DatabaseError | InterfaceError) else error]
+
+    def _one_by_one(self, connection: BaseDatabaseWrapper, jobs: list[Any], *, own: bool) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        held: set[str] = set()
+        for job in jobs:
+            # Behind one that waits for a lock wait all that touch the same: they keep their order.
+            outcome = self._attempt(connection, [job], own=own)[0] if held.isdisjoint(job.touches) else Locked()
+            if isinstance(outcome, Locked):
+                held.update(job.touches)
+            outcomes.append(outcome)
+        return outcomes
 
     def _settle(self, batch: list[_Pending], outcomes: list[Outcome]) -> list[_Pending]:
         """Hand out the outcomes, one call into each loop; return what must be tried again."""
@@ -182,7 +289,7 @@ class GroupCommit:
         for pending, outcome in zip(batch, outcomes, strict=True):
             if not isinstance(outcome, Locked):
                 done[pending.loop].append((pending, outcome))
-            elif time.monotonic() - pending.started_at < PATIENCE_SECONDS:
+            elif not pending.is_late:
                 again.append(pending)
             else:
                 done[pending.loop].append((pending, Unavailable(_HELD_TOO_LONG)))
@@ -214,8 +321,8 @@ def _tidily(using: str, act: Callable[..., Any], arguments: Sequence[Any]) -> An
             connection.close_if_unusable_or_obsolete()
 
 
-def _make_ready(connection: BaseDatabaseWrapper) -> None:
-    """Drop a connection that failed and is dead.
+def _make_ready(connection: BaseDatabaseWrapper, *, own: bool) -> None:
+    """Drop a connection that failed and is dead; `own` is the thread's, on which nothing may wait for long.
 
     SQLite: take the write lock at the start of a transaction; one that reads first may be refused in the middle.
     """
@@ -224,12 +331,21 @@ def _make_ready(connection: BaseDatabaseWrapper) -> None:
             connection.errors_occurred = False
         else:
             connection.close()
+    if connection.connection is not None:
+        return
+    connection.ensure_connection()
     if connection.vendor == "sqlite":
-        connection.ensure_connection()
         connection.transaction_mode = "IMMEDIATE"  # type: ignore[attr-defined]  # of SQLite's wrapper only
+    elif own and connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '20ms'")
 
 
-def unavailable(error: DatabaseError) -> Unavailable:
+def _first(items: deque[_Pending], count: int) -> list[_Pending]:
+    return [items.popleft() for _ in range(min(count, len(items)))]
+
+
+def unavailable(error: DatabaseError | InterfaceError) -> Unavailable:
     """What callers are told when the database fails them."""
     told = Unavailable()
     told.__cause__ = error

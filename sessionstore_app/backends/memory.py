@@ -95,7 +95,7 @@ class MemoryBackend(Backend):
 
     async def spaces(self) -> AsyncIterator[tuple[Space, Tally]]:
         with self._lock:
-            held = [(space, contents.tally) for space, contents in self._spaces.items()]
+            held = [(space, contents.tally) for space, contents in self._spaces.items() if contents.tally.version]
         for space, tally in held:
             yield space, tally
 

@@ -165,7 +165,10 @@ def decide(
     texts = [_new_text(change, entry, write.at_ms) for change, entry in zip(write.changes, present, strict=True)]
     if _changes_nothing(write, present, texts):
         return Decision(result=WriteResult(version=tally.version, entries=tuple(present), changed=False), tally=tally)
-    written = tuple(_written(write, change, text, version) for change, text in zip(write.changes, texts, strict=True))
+    written = tuple(
+        _written(write, change, old, text, version)
+        for change, old, text in zip(write.changes, present, texts, strict=True)
+    )
     after = _tally_after(tally, present, written, version)
     _check_limits(written, tally, after, limits)
     return Decision(result=WriteResult(version=version, entries=written), tally=after)
@@ -197,16 +200,22 @@ def _changes_nothing(write: Write, present: Sequence[Entry], texts: Sequence[str
     )
 
 
-def _written(write: Write, change: Change, text: str | None, version: int) -> Entry:
-    alive = text is not None
+def _written(write: Write, change: Change, old: Entry, text: str | None, version: int) -> Entry:
+    expires_at_ms = None if change.ttl_ms is None else write.at_ms + change.ttl_ms
+    owner = change.owner
+    if change.operation is not None and old.exists and not old.is_expired(write.at_ms):
+        # An operation changes the value, not how long the entry lives.
+        expires_at_ms, owner = old.expires_at_ms, old.owner
+    if text is None:
+        expires_at_ms = owner = None
     return Entry(
         key=change.key,
         text=text,
         version=version,
         by=write.by,
         at_ms=write.at_ms,
-        expires_at_ms=write.at_ms + change.ttl_ms if alive and change.ttl_ms is not None else None,
-        owner=change.owner if alive else None,
+        expires_at_ms=expires_at_ms,
+        owner=owner,
     )
 
 

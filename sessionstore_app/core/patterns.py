@@ -42,7 +42,10 @@ def check_pattern(pattern: str, max_length: int) -> str:
     text = pattern.removesuffix("*") if pattern.endswith("*") else pattern.removeprefix("*")
     if "*" in text:
         raise InvalidParams("A pattern has one star, at its start or its end.", hint="Use `hand/*`, `*/vote` or `*`.")
-    check_key(text, max_length)
+    if text == pattern:
+        return check_key(pattern, max_length)
+    if len(text) > max_length or _FORBIDDEN.search(text):
+        raise InvalidKey(limit=max_length, actual=len(text))
     return pattern
 
 
@@ -74,9 +77,14 @@ class PatternSet:
         )
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def pattern_set(patterns: frozenset[str]) -> PatternSet:
-    """Compile checked patterns; the same set is compiled once."""
+    """Compile checked patterns that are observed; the same set is compiled once."""
+    return compiled(patterns)
+
+
+def compiled(patterns: frozenset[str]) -> PatternSet:
+    """Compile checked patterns for a single read; nothing is remembered."""
     return PatternSet(
         patterns=patterns,
         exact=frozenset(pattern for pattern in patterns if is_exact(pattern)),

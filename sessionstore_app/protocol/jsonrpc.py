@@ -30,10 +30,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An element of a frame that is no request; it is answered with its error."""
+    """An element of a frame that is no request; it is answered with its error, unless it is a notification."""
 
     id: RequestId
     error: SessionStoreError
+    is_notification: bool = False
 
 
 Call: TypeAlias = Request | Refused
@@ -68,7 +69,8 @@ def _read_call(payload: Json) -> Call:
         return Refused(request_id, InvalidRequest())
     params = payload.get("params", {})
     if isinstance(params, list):
-        return Refused(request_id, InvalidParams("Params go by name, not by position."))
+        error = InvalidParams("Params go by name, not by position.")
+        return Refused(request_id, error, is_notification="id" not in payload)
     if not isinstance(params, dict):
         return Refused(request_id, InvalidRequest("`params` is an object."))
     return Request(method, params, request_id, "id" not in payload)

@@ -5,7 +5,7 @@ One row a method; the shell finds the handler by the method's name, documents ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, assert_never
 
 import msgspec
 from msgspec import Meta, Struct
@@ -22,7 +22,8 @@ else:
 Natural = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
 # A year; a longer life is no time to live.
-TtlSeconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+MAX_TTL_SECONDS = 31_536_000
+TtlSeconds = Annotated[float, Meta(gt=0, le=MAX_TTL_SECONDS)]
 LifetimeName = Literal["room", "session"]
 Text = Annotated[str, Meta(max_length=256)]
 
@@ -224,3 +225,5 @@ def operation(params: RoomUpdate) -> Operation:
             return Remove(where)
         case RoomMerge(patch=patch):
             return Merge(patch)
+        case _:
+            assert_never(params)

@@ -12,8 +12,10 @@ import threading
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 
-from django.db.models import Count, Model
+from django.db import connection
+from django.db.models import Count, Manager, Model, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -69,11 +71,17 @@ class Events:
             return not taken
 
 
+M = TypeVar("M", bound=Model)
+
+
 class Batch:
     """Rows and events of one transaction."""
 
     def __init__(self, *, sessions: Collection[str], rooms: Collection[str]) -> None:
-        """Lock the sessions, the rooms they are in, and the named rooms, which are made where missing."""
+        """Lock the sessions, the rooms they are in, and the named rooms, which are made where missing.
+
+        What another transaction has locked is left out: a job that needs it is tried again later.
+        """
         self.events = Events()
         self.now: datetime = timezone.now()
         self._sessions: dict[str, Session] = {}
@@ -85,16 +93,27 @@ class Batch:
         self._left: list[Membership] = []
         self._changed_sessions: dict[str, Session] = {}
         self._changed_rooms: dict[str, Room] = {}
+        # Sessions that cannot be worked on: their row, or the row of a room they are in, is locked elsewhere.
+        self._busy: set[str] = set()
+        self._rooms_of: list[tuple[str, str]] = []
         if sessions:
             self._lock_sessions(sessions)
             joined = Membership.objects.filter(session_id__in=sessions, left_at=None)
-            rooms = {*rooms, *joined.values_list("room__name", flat=True)}
+            self._rooms_of = list(joined.values_list("session_id", "room__name"))
+            rooms = {*rooms, *(room for _, room in self._rooms_of)}
         if rooms:
             self._lock_rooms(set(rooms), sessions)
 
+    def holds(self, sessions: Collection[str], rooms: Collection[str]) -> bool:
+        """True if the rows of these sessions, of the rooms they are in and of these rooms are ours."""
+        return self._busy.isdisjoint(sessions) and all(room in self._rooms for room in rooms)
+
     def _lock_sessions(self, ids: Collection[str]) -> None:
-        rows = Session.objects.select_for_update().filter(id__in=sorted(ids)).order_by("id").annotate(db_now=Now())
+        rows = _lockable(Session.objects).filter(id__in=sorted(ids)).order_by("id").annotate(db_now=Now())
         self._sessions = {session.id: session for session in rows}
+        missing = [session_id for session_id in ids if session_id not in self._sessions]
+        if missing:
+            self._busy.update(Session.objects.filter(id__in=missing).values_list("id", flat=True))
         self._take_time(self._sessions.values())
 
     def _take_time(self, rows: Iterable[Model]) -> None:
@@ -104,10 +123,13 @@ class Batch:
 
     def _lock_rooms(self, names: set[str], sessions: Collection[str]) -> None:
         self._rooms = _locked_rooms(names)
-        missing = sorted(names - self._rooms.keys())
+        missing = names - self._rooms.keys()
         if missing:
-            Room.objects.bulk_create([Room(name=name, epoch=new_epoch()) for name in missing], ignore_conflicts=True)
-            self._rooms |= _locked_rooms(missing)
+            # Either new, or locked elsewhere; inserting the latter would wait for whoever changes them.
+            new = sorted(missing - set(Room.objects.filter(name__in=missing).values_list("name", flat=True)))
+            Room.objects.bulk_create([Room(name=name, epoch=new_epoch()) for name in new], ignore_conflicts=True)
+            self._rooms |= _locked_rooms(new)
+        self._busy.update(session_id for session_id, room in self._rooms_of if room not in self._rooms)
         self._take_time(self._rooms.values())
         ids = [room.id for room in self._rooms.values()]
         present = Membership.objects.filter(room_id__in=ids, left_at=None)
@@ -237,8 +259,13 @@ def _overwrite(model: type[Model], rows: Iterable[Model], fields: Collection[str
     model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=fields)
 
 
+def _lockable(manager: Manager[M]) -> QuerySet[M]:
+    """Rows that we lock, without those that others have locked. SQLite has no row locks and needs none."""
+    return manager.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+
+
 def _locked_rooms(names: Collection[str]) -> dict[str, Room]:
-    rows = Room.objects.select_for_update().filter(name__in=sorted(names)).order_by("id").annotate(db_now=Now())
+    rows = _lockable(Room.objects).filter(name__in=sorted(names)).order_by("id").annotate(db_now=Now())
     return {room.name: room for room in rows}
 
 

@@ -130,14 +130,19 @@ class Connection:
             self._hub.schedule(self)
 
     def put_unstored(self, text: str) -> None:
-        """Send a frame that has no newest value to fall back on (a message, a roster); too many end the connection."""
+        """Send a frame that has no newest value to fall back on (a roster, a clearing); too many end the connection."""
         self.put(text)
-        if self.is_behind:
-            self._unstored_bytes += len(text)
-            if self._unstored_bytes > self.limit_bytes:
-                self.close(CloseReason.MESSAGE_QUEUE_LIMIT_REACHED)
-        else:
+        if not self.is_behind:
             self._unstored_bytes = 0
+            return
+        self._unstored_bytes += len(text)
+        if self._unstored_bytes > 2 * self.limit_bytes:
+            self.close(CloseReason.MESSAGE_QUEUE_LIMIT_REACHED)
+
+    def put_message(self, text: str) -> None:
+        """Send a message of a peer; a connection that is far behind goes without, so that no talker can end it."""
+        if not self.is_behind or self._unstored_bytes + len(text) <= self.limit_bytes:
+            self.put_unstored(text)
 
     def put_changes(self, room: str, epoch: str, version: int, text: str, changes: Mapping[str, str]) -> None:
         """Send a `room.changed` frame, or note its changes (key → entry as text) while behind."""
@@ -146,17 +151,17 @@ class Connection:
             return
         if self._behind is None:
             self._behind = {}
-            self._stalled_at = self._stalled_at or self._hub.now()
         noted = self._behind.get(room)
         if noted is None or noted.epoch != epoch:
             noted = self._behind[room] = Behind(epoch)
         noted.version = version
         noted.changes.update(changes)
 
-    def forget_behind(self, room: str) -> None:
-        """What was noted of the room is no longer true, or comes by a snapshot."""
-        if self._behind is not None:
-            self._behind.pop(room, None)
+    def forget_behind(self, room: str, keep: Callable[[str], bool] | None = None) -> None:
+        """What was noted of the room is no longer wanted, or was given otherwise; `keep` says of which keys it is."""
+        noted = self._behind.get(room) if self._behind else None
+        if noted is not None:
+            noted.changes = {key: text for key, text in noted.changes.items() if keep is not None and keep(key)}
 
     def flush(self) -> None:
         """Send what waits, until the transport holds back."""
@@ -174,7 +179,7 @@ class Connection:
             self._send_all([f"[{','.join(waiting)}]"] if self.batches and len(waiting) > 1 else waiting)
         if self._sending is None and not self._behind:
             self._behind = None
-            self._stalled_at = None
+        self._stalled_at = (self._stalled_at or self._hub.now()) if self.is_behind else None
         self.wake()
 
     def wake(self) -> None:
@@ -221,7 +226,6 @@ class Connection:
 
     def _render_behind(self) -> None:
         behind, self._behind = self._behind or {}, {}
-        self._stalled_at = None
         for room, noted in behind.items():
             if noted.changes:
                 self._outbox.append(frames.room_changed(room, noted.epoch, noted.version, noted.changes.values()))
@@ -237,23 +241,26 @@ class Connection:
             try:
                 rest = run_to_first_suspension(self._send({"type": "websocket.send", "text": text}))
             except Exception as error:  # servers raise what they like at a socket that is gone
-                logger.debug("A send failed: %r", error)
-                self.close(CloseReason.IO_EXCEPTION)
+                self._fail(error)
                 return
             if rest is not None:
                 self._outbox = texts[position + 1 :] + self._outbox
                 self._outbox_bytes = sum(map(len, self._outbox))
-                self._stalled_at = self._stalled_at or self._hub.now()
                 self._sending = self._hub.spawn(self._finish(rest))
                 return
+
+    def _fail(self, error: Exception) -> None:
+        """A frame was lost with the socket: nothing may follow it."""
+        logger.debug("A send failed: %r", error)
+        self._outbox = []
+        self.close(CloseReason.IO_EXCEPTION)
 
     async def _finish(self, rest: Coroutine[Any, Any, None]) -> None:
         try:
             await rest
         except Exception as error:  # servers raise what they like at a socket that is gone
-            logger.debug("A send failed: %r", error)
             self._sending = None
-            self.close(CloseReason.IO_EXCEPTION)
+            self._fail(error)
             return
         self._sending = None
         self._outbox_bytes = 0

@@ -20,7 +20,7 @@ from sessionstore_app.backends.base import Reading
 from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION
 from sessionstore_app.core.entries import Author, Change, Entry, Epoch, SessionId, Write, WriteResult
 from sessionstore_app.core.errors import SpaceWiped, Unavailable, VersionConflict
-from sessionstore_app.core.patterns import PatternSet, pattern_set
+from sessionstore_app.core.patterns import PatternSet, compiled
 from sessionstore_app.protocol import frames
 from sessionstore_app.services import bridge, clock, hub, jobs, questions, record
 from sessionstore_app.services.events import Changed
@@ -67,7 +67,12 @@ async def room_epoch(room: str, *, fresh: bool = False) -> Epoch:
 
 
 async def _visit(room: str) -> Epoch:
-    job = jobs.Visit(room=room, idle_seconds=conf.current().room_idle_seconds)
+    idle_seconds = conf.current().room_idle_seconds
+    kept = await record.ask(partial(questions.epoch_if_kept, room, idle_seconds / 2))
+    if kept:
+        # No lock is needed, and a caller's long transaction takes none.
+        return kept
+    job = jobs.Visit(room=room, idle_seconds=idle_seconds)
     epoch, _ = await record.run(job)
     return Epoch(epoch)
 
@@ -164,13 +169,7 @@ def _expire_later(room: str, epoch: Epoch, entry: Entry) -> None:
     running = hub.running()
     seconds = ((entry.expires_at_ms or 0) - clock.now_ms()) / 1000
     if running is not None and seconds <= _TIMED_SECONDS:
-        running.loop.call_soon_threadsafe(
-            running.loop.call_later, max(seconds, 0.0), _expire_now, running, room, epoch, entry
-        )
-
-
-def _expire_now(running: hub.Hub, room: str, epoch: Epoch, entry: Entry) -> None:
-    running.spawn(_expire(room, epoch, entry))
+        running.later(max(seconds, 0.0), partial(_expire, room, epoch, entry))
 
 
 async def _expire(room: str, epoch: Epoch, entry: Entry) -> None:
@@ -197,4 +196,4 @@ async def _send(signal: Signal, told: Mapping[str, object]) -> None:
 
 def named(key: str) -> PatternSet:
     """The pattern set of one key."""
-    return pattern_set(frozenset({key}))
+    return compiled(frozenset({key}))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, assert_never
 
 from sessionstore_app.core.entries import Epoch
 
@@ -73,22 +73,30 @@ def encode(event: RoomEvent | TakenOver, room: str, node_id: str) -> dict[str, A
             return {"type": "said", **head, "text": text}
         case TakenOver(session_id, generation):
             return {"type": "taken_over", **head, "session": session_id, "generation": generation}
+        case _:
+            assert_never(event)
 
 
 def decode(message: Mapping[str, Any]) -> tuple[str, RoomEvent | TakenOver]:
     """Room and event of a message. Raises ValueError for anything that `encode` would not have made."""
     match message:
-        case {"type": "changed", "room": str(room), "epoch": str(epoch), "version": int(version), "texts": texts}:
-            return room, Changed(Epoch(epoch), version, _texts(texts))
-        case {"type": "roster", "room": str(room), "roster": int(roster), "joined": j, "left": l, "updated": u}:
-            return room, RosterDelta(roster, _texts(j), _texts(l), _texts(u))
+        case {"type": "changed", "room": str(room), "epoch": str(epoch), "version": version, "texts": texts}:
+            return room, Changed(Epoch(epoch), _number(version), _texts(texts))
+        case {"type": "roster", "room": str(room), "roster": roster, "joined": j, "left": l, "updated": u}:
+            return room, RosterDelta(_number(roster), _texts(j), _texts(l), _texts(u))
         case {"type": "cleared", "room": str(room), "old": str(old), "new": str(new), "reason": str(reason)}:
             return room, RoomCleared(Epoch(old), Epoch(new), reason)
         case {"type": "said", "room": str(room), "text": str(text)}:
             return room, Said(text)
-        case {"type": "taken_over", "room": str(room), "session": str(session_id), "generation": int(generation)}:
-            return room, TakenOver(session_id, generation)
+        case {"type": "taken_over", "room": str(room), "session": str(session_id), "generation": generation}:
+            return room, TakenOver(session_id, _number(generation))
     raise ValueError("a message of unknown form")
+
+
+def _number(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("a message of unknown form: a number is expected")
+    return value
 
 
 def _texts(value: object) -> Mapping[str, str]:

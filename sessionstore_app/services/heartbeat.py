@@ -6,6 +6,7 @@ Connections are dealt into slots that take turns, so that a full house is not as
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Iterable
 
 from sessionstore_app import conf
@@ -22,6 +23,8 @@ class Heartbeat:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        # Not the context of whoever opened the first socket.
+        self._context = contextvars.Context()
         self._slots: list[dict[Connection, None]] = [{} for _ in range(SLOTS)]
         self._turn = 0
         self._dealt = 0
@@ -29,7 +32,8 @@ class Heartbeat:
 
     def start(self) -> None:
         """Begin, or go on with the next slot."""
-        self._timer = self._loop.call_later(conf.current().heartbeat_seconds / SLOTS, self._take_turn)
+        seconds = conf.current().heartbeat_seconds / SLOTS
+        self._timer = self._loop.call_later(seconds, self._take_turn, context=self._context)
 
     def stop(self) -> None:
         """Ask nobody any more."""
@@ -47,6 +51,7 @@ class Heartbeat:
         self._slots[connection.beat_slot].pop(connection, None)
 
     def _take_turn(self) -> None:
+        self.start()
         self._turn = (self._turn + 1) % SLOTS
         # Half an interval after a question: who left two unanswered is found in two and a half intervals, not three.
         self._close_lost(self._slots[(self._turn - SLOTS // 2) % SLOTS])
@@ -56,7 +61,6 @@ class Heartbeat:
         for connection in list(due):
             if connection.session is not None:
                 connection.beat(text)
-        self.start()
 
     def _close_lost(self, connections: Iterable[Connection], *, unanswered: bool = True) -> None:
         stalled_seconds = conf.current().stalled_seconds

@@ -9,10 +9,12 @@ the others. It knows neither rights nor what a value means; reading what was mis
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextvars
 import logging
 import secrets
-from collections.abc import Coroutine, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
 
 from sessionstore_app import conf
 from sessionstore_app.core.close import CloseReason
@@ -23,6 +25,8 @@ from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import Changed, RoomCleared, RoomEvent, RosterDelta, Said, TakenOver
 from sessionstore_app.services.heartbeat import Heartbeat
 from sessionstore_app.services.localroom import LocalRoom
+
+T = TypeVar("T")
 
 logger = logging.getLogger("sessionstore_app")
 
@@ -61,6 +65,8 @@ class Hub:
     def __init__(self, keeper: Keeper) -> None:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time
+        # What the hub does later must not happen in the context of whoever caused it: that may be a view's thread.
+        self._context = contextvars.Context()
         self.node_id = secrets.token_hex(8)
         self.rooms: dict[str, LocalRoom] = {}
         self.connections: dict[Connection, None] = {}
@@ -101,10 +107,22 @@ class Hub:
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run in the background; the hub owns the task, a failure is logged."""
-        task = self.loop.create_task(coroutine)
+        task = self.loop.create_task(coroutine, context=self._context.copy())
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Run on the hub's loop, from another thread."""
+        return self._context.copy().run(asyncio.run_coroutine_threadsafe, coroutine, self.loop)
+
+    def later(self, seconds: float, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do something in so many seconds; from any thread."""
+
+        def wait() -> None:
+            self.loop.call_later(seconds, lambda: self.spawn(act()), context=self._context)
+
+        self.loop.call_soon_threadsafe(wait, context=self._context)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -146,18 +164,20 @@ class Hub:
     def _tick_soon(self) -> None:
         if not self._ticking:
             self._ticking = True
-            self.loop.call_soon(self._tick)
+            self.loop.call_soon(self._tick, context=self._context)
 
     def _tick(self) -> None:
-        dirty, self._dirty = self._dirty, {}
-        for room in dirty:
-            room.flush()
-        if self._rosters:
-            self._flush_rosters()
-        touched, self._touched = self._touched, []
-        self._ticking = False
-        for connection in touched:
-            connection.flush()
+        try:
+            dirty, self._dirty = self._dirty, {}
+            for room in dirty:
+                room.flush()
+            if self._rosters:
+                self._flush_rosters()
+        finally:
+            touched, self._touched = self._touched, []
+            self._ticking = False
+            for connection in touched:
+                connection.flush()
 
     # --- rooms
 
@@ -184,6 +204,7 @@ class Hub:
         """The connection's session is no longer in the room, here."""
         room = self.rooms.get(name)
         member = connection.members.pop(name, None)
+        connection.forget_behind(name)
         if room is not None and member is not None:
             room.remove(member)
             self._drop_unused(room)
@@ -209,34 +230,48 @@ class Hub:
         for name, event in happened:
             self._take_in(name, event)
         if self._bus is not None:
-            for name, event in happened:
-                await self._publish(self._bus, room_group(name), events.encode(event, name, self.node_id))
+            await self._publish(
+                self._bus, [(room_group(name), events.encode(event, name, self.node_id)) for name, event in happened]
+            )
 
     async def take_over(self, node_id: str, event: TakenOver) -> None:
         """A session has a newer socket: older ones on that node close."""
         self._close_older(event)
         if node_id != self.node_id and self._bus is not None:
-            await self._publish(self._bus, node_group(node_id), events.encode(event, "", self.node_id))
+            await self._publish(self._bus, [(node_group(node_id), events.encode(event, "", self.node_id))])
 
-    async def _publish(self, bus: Bus, group: str, message: Message) -> None:
-        # A task of its own: callers may run outside of any task of theirs, where `asyncio.timeout` would hit another's.
-        publishing = self.loop.create_task(bus.publish(group, message))
-        _, late = await asyncio.wait({publishing}, timeout=PUBLISH_SECONDS)
-        if late:
-            publishing.cancel()
-        error = TimeoutError() if late else publishing.exception()
-        if error is not None:
+    async def _publish(self, bus: Bus, messages: Sequence[tuple[str, Message]]) -> None:
+        # Tasks of their own: a caller may run outside of any task, where `asyncio.timeout` would hit somebody else's.
+        tasks = {
+            self.loop.create_task(bus.publish(group, message), context=self._context.copy())
+            for group, message in messages
+        }
+        if not tasks:
+            return
+        done, late = await asyncio.wait(tasks, timeout=PUBLISH_SECONDS)
+        for task in late:
+            task.cancel()
+        failed = [task.exception() for task in done if task.exception() is not None]
+        if late or failed:
             # It is stored; other processes find it when they compare versions.
-            self.counters.bus_failures += 1
-            logger.warning("The channel layer did not take a message: %r", error)
+            self.counters.bus_failures += len(late) + len(failed)
+            logger.warning("The channel layer did not take %s messages: %r", len(late) + len(failed), failed[:1])
 
     # --- what is heard
 
     def _take_in(self, name: str, event: RoomEvent) -> None:
         room = self.rooms.get(name)
-        if room is None or not room.epoch:
-            # Nobody here is in it, or the first is about to read it.
+        if room is None:
             return
+        if not room.epoch:
+            # The first here is about to read it; what the reading does not hold yet is heard then.
+            room.unheard.append(event)
+            return
+        self._hear(room, event)
+        if room.is_gapped:
+            self._heal_soon(name)
+
+    def _hear(self, room: LocalRoom, event: RoomEvent) -> None:
         match event:
             case Changed():
                 self._take_in_change(room, event)
@@ -247,8 +282,12 @@ class Hub:
                 self._take_in_clearing(room, event)
             case Said(text):
                 room.say(text)
-        if room.is_gapped:
-            self._heal_soon(name)
+
+    def hear_again(self, room: LocalRoom) -> None:
+        """Take in what came while the room was read."""
+        unheard, room.unheard = room.unheard, []
+        for event in unheard:
+            self._take_in(room.name, event)
 
     def _take_in_change(self, room: LocalRoom, changed: Changed) -> None:
         if room.epoch != changed.epoch:
@@ -309,7 +348,7 @@ class Hub:
     def _heal_soon(self, name: str) -> None:
         if name not in self._gapped:
             self._gapped.add(name)
-            self.loop.call_later(GAP_SECONDS, self._heal_gap, name)
+            self.loop.call_later(GAP_SECONDS, self._heal_gap, name, context=self._context)
 
     def _heal_gap(self, name: str) -> None:
         self._gapped.discard(name)
@@ -326,7 +365,7 @@ class Hub:
         if len(room.peers) <= settings.peers_per_page:
             self._tick_soon()
         elif len(waiting) == 1:
-            self.loop.call_later(settings.peers_interval_seconds, self._flush_roster, room.name)
+            self.loop.call_later(settings.peers_interval_seconds, self._flush_roster, room.name, context=self._context)
 
     def _flush_rosters(self) -> None:
         page = conf.current().peers_per_page
@@ -374,7 +413,7 @@ async def announce(*happened: tuple[str, RoomEvent]) -> None:
     elif hub.loop is asyncio.get_running_loop():
         await hub.announce(happened)
     else:
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(hub.announce(happened), hub.loop))
+        await asyncio.wrap_future(hub.call(hub.announce(happened)))
 
 
 async def _announce_from_outside(happened: Sequence[tuple[str, RoomEvent]]) -> None:

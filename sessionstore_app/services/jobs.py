@@ -35,6 +35,10 @@ class _OfNone:
     __slots__ = ()
 
     @property
+    def touches(self) -> Collection[str]:
+        return (*self.sessions, *self.rooms)
+
+    @property
     def sessions(self) -> Collection[str]:
         return ()
 
@@ -127,6 +131,9 @@ class Resume(_OfSession):
         session.node_id = self.node_id
         _activate(session)
         batch.changed(session, told=not was_active)
+        for member in batch.memberships(session.id):
+            if not policy.current().may_join(self.identity, member.room.name):
+                batch.leave(member, "LEFT")
         return Resumed(
             generation=session.generation,
             was_active_on=served_by if was_active else None,
@@ -152,6 +159,21 @@ def _resumed_room(member: Membership) -> ResumedRoom:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GiveBack(_OfSession):
+    """A resume was recorded and could not be finished: the token that was used is good once more."""
+
+    session_id: str
+    generation: int
+    token: str
+
+    def run(self, batch: Batch) -> None:
+        session = batch.session(self.session_id)
+        if session is not None and session.generation == self.generation:
+            session.resume_hash = hash_secret(self.token)
+            batch.changed(session, told=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Disconnect(_OfSession):
     """A socket is gone; its session waits for it until it lapses. Harmless for a session that has a newer socket."""
 
@@ -159,10 +181,14 @@ class Disconnect(_OfSession):
     generation: int
     reason: CloseReason
     reconnect_seconds: float
+    # For who only believes that nobody serves it: look again, now that the row is locked.
+    unless_served: bool = False
 
     def run(self, batch: Batch) -> bool:
         session = batch.session(self.session_id)
         if session is None or (session.state, session.generation) != (SessionState.ACTIVE, self.generation):
+            return False
+        if self.unless_served and Node.objects.filter(id=session.node_id).exists():
             return False
         session.state = SessionState.DISCONNECTED
         session.lapses_at = batch.now + timedelta(seconds=self.reconnect_seconds)
@@ -181,7 +207,7 @@ class Reclaim(_OfSession):
 
     def run(self, batch: Batch) -> bool:
         session = batch.session(self.session_id)
-        if session is None or (session.state, session.generation) != (SessionState.DISCONNECTED, self.generation):
+        if session is None or session.state == SessionState.CLOSED or session.generation != self.generation:
             return False
         session.node_id = self.node_id
         _activate(session)
@@ -389,11 +415,12 @@ class EndLease(_OfNone):
 
 @dataclass(frozen=True, kw_only=True)
 class LapseNodes(_OfNone):
-    """Processes whose lease has run out are gone; returns id and generation of sessions that nobody serves."""
+    """Other processes whose lease has run out are gone; returns id and generation of sessions that nobody serves."""
 
     limit: int
+    node_id: str
 
     def run(self, batch: Batch) -> list[tuple[str, int]]:
-        Node.objects.filter(lease_until__lt=Now()).delete()
+        Node.objects.filter(lease_until__lt=Now()).exclude(id=self.node_id).delete()
         lost = Session.objects.filter(state=SessionState.ACTIVE).exclude(node_id__in=Node.objects.values("id"))
         return list(lost.values_list("id", "generation")[: self.limit])

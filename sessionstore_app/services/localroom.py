@@ -7,6 +7,7 @@ business.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,14 +15,14 @@ from typing import TYPE_CHECKING
 from sessionstore_app.core.entries import Epoch
 from sessionstore_app.core.patterns import NOTHING, PatternSet, pattern_set
 from sessionstore_app.protocol import frames
-from sessionstore_app.services.events import Changed, RosterDelta
+from sessionstore_app.services.events import Changed, RoomEvent, RosterDelta
 
 if TYPE_CHECKING:
     from sessionstore_app.services.connection import Connection
 
 
 class Member:
-    """A connection in a room. `fresh` holds, for patterns added by a read at some version, what was observed before."""
+    """A connection in a room. `fresh` holds the version of a read and the patterns it gave the present entries for."""
 
     __slots__ = ("connection", "fresh", "patterns", "roles", "session_id")
 
@@ -33,11 +34,9 @@ class Member:
         self.fresh: tuple[tuple[int, PatternSet], ...] = ()
 
     def wants(self, key: str, version: int) -> bool:
-        """Should it hear of this change? Not of one that a read for these patterns has already shown it."""
-        for floor, before in self.fresh:
-            if version <= floor:
-                return before.matches(key)
-        return self.patterns.matches(key)
+        """Should it hear of this change? Not of one that a read has already shown it, or something later."""
+        shown = any(version <= read_at and added.matches(key) for read_at, added in self.fresh)
+        return not shown and self.patterns.matches(key)
 
 
 # A room whose state was not read yet.
@@ -64,6 +63,9 @@ class LocalRoom:
     peers: dict[str, str] = field(default_factory=dict)
     members: dict[str, Member] = field(default_factory=dict)
     holds: int = 0
+    # While the room is read for its first member here, one reader at a time, what is heard waits.
+    loading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    unheard: list[RoomEvent] = field(default_factory=list)
     _groups: dict[PatternSet, dict[Member, None]] = field(default_factory=dict)
     _fresh: set[Member] = field(default_factory=set)
     _dirty: dict[str, _Dirty] = field(default_factory=dict)
@@ -100,11 +102,11 @@ class LocalRoom:
     def observe(self, member: Member, patterns: Iterable[str], read_at: int) -> None:
         """Add patterns whose present entries the member was given by a read at version `read_at`."""
         self.flush()
-        before = member.patterns
-        self._regroup(member, pattern_set(before.patterns | frozenset(patterns)))
-        if read_at > self.version:
+        added = frozenset(patterns)
+        self._regroup(member, pattern_set(member.patterns.patterns | added))
+        if read_at > self.version and added:
             # Changes up to that version are still under way: it has them for the new patterns, not for the old.
-            member.fresh = (*member.fresh, (read_at, before))
+            member.fresh = (*member.fresh, (read_at, pattern_set(added)))
             self._fresh.add(member)
 
     def unobserve(self, member: Member, patterns: Iterable[str]) -> None:
@@ -172,9 +174,9 @@ class LocalRoom:
 
     def replace(self, version: int, texts: Sequence[tuple[str, int, str]], reason: str) -> None:
         """Give every member a snapshot of what it observes: what lies between is no longer known."""
+        if version < self.version:
+            return
         self._dirty = {}
-        self.version = version
-        self._early = {early: changed for early, changed in self._early.items() if early > version}
         for patterns, group in [(patterns, list(group)) for patterns, group in self._groups.items()]:
             matching = [text for key, _, text in texts if patterns.matches(key)]
             frame = frames.room_snapshot(self.name, self.epoch, version, matching, reason)
@@ -183,6 +185,7 @@ class LocalRoom:
                 member.connection.forget_behind(self.name)
                 member.connection.put_unstored(frame)
         self._fresh.clear()
+        self.catch_up(version, ())
 
     def restart(self, epoch: Epoch, reason: str) -> None:
         """The room was cleared and goes on under another epoch."""
@@ -201,7 +204,7 @@ class LocalRoom:
         """Hand the members a message that is not stored."""
         # A copy: a peer that cannot take it is closed, and leaves the room, at once.
         for member in list(self.members.values()):
-            member.connection.put_unstored(text)
+            member.connection.put_message(text)
 
     # --- peers
 
@@ -210,6 +213,9 @@ class LocalRoom:
         if delta.roster <= self.roster:
             return []
         self._early_rosters[delta.roster] = delta
+        return self._rosters_in_order()
+
+    def _rosters_in_order(self) -> list[RosterDelta]:
         ready: list[RosterDelta] = []
         while (upcoming := self._early_rosters.pop(self.roster + 1, None)) is not None:
             self.roster = upcoming.roster
@@ -220,14 +226,15 @@ class LocalRoom:
             ready.append(upcoming)
         return ready
 
-    def replace_roster(self, roster: int, peers: dict[str, str]) -> RosterDelta | None:
-        """Take in the whole roster; returns what was missed, if anything was."""
+    def replace_roster(self, roster: int, peers: dict[str, str]) -> list[RosterDelta]:
+        """Take in the whole roster; returns what was missed, and what had come early and is in order now."""
         if roster < self.roster:
-            return None
+            return []
         joined = {sid: text for sid, text in peers.items() if sid not in self.peers}
         left = dict.fromkeys((sid for sid in self.peers if sid not in peers), "LEFT")
         updated = {sid: text for sid, text in peers.items() if sid in self.peers and self.peers[sid] != text}
         self.roster = roster
         self.peers = peers
         self._early_rosters = {early: delta for early, delta in self._early_rosters.items() if early > roster}
-        return RosterDelta(roster, joined, left, updated) if joined or left or updated else None
+        missed = [RosterDelta(roster, joined, left, updated)] if joined or left or updated else []
+        return missed + self._rosters_in_order()

@@ -18,7 +18,7 @@ from sessionstore_app import conf, signals
 from sessionstore_app.backends.base import Backend
 from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION
 from sessionstore_app.core.close import CloseReason
-from sessionstore_app.core.entries import Epoch
+from sessionstore_app.core.entries import Epoch, Space
 from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.core.patterns import EVERYTHING
 from sessionstore_app.models import SessionState
@@ -77,13 +77,26 @@ def _delta(change: RosterChange) -> RosterDelta:
 
 
 async def _tell_cleared(cleared: Cleared) -> None:
-    # First wipe: from here on no late write can land in the old epoch. A server that dies in between leaves rows
-    # that nobody can see any more, for `expire_sessions` to sweep.
-    await room_backend().wipe(room_space(cleared.room, cleared.old))
+    # First wipe: from here on no late write can land in the old epoch.
+    await _wipe(room_space(cleared.room, cleared.old))
     await hub.announce((cleared.room, RoomCleared(cleared.old, cleared.new, cleared.reason)))
     if signals.room_cleared.receivers:
         told = {"room": cleared.room, "epoch": cleared.new, "reason": cleared.reason}
         await send_signal(signals.room_cleared, told)
+
+
+# Spaces of epochs that are over, which the backend could not take leave of yet.
+_unwiped: set[Space] = set()
+
+
+async def _wipe(space: Space) -> None:
+    """Wipe a space, or remember it for the next round: the room goes on under its new epoch either way."""
+    try:
+        await room_backend().wipe(space)
+        _unwiped.discard(space)
+    except SessionStoreError as error:
+        _unwiped.add(space)
+        logger.warning("A cleared store could not be wiped yet: %s", error)
 
 
 async def _signal_roster(change: RosterChange) -> None:
@@ -100,6 +113,10 @@ async def _signal_roster(change: RosterChange) -> None:
 
 async def end_session(session_id: str, reason: str, *, generation: int | None = None) -> bool:
     """End a session: true for the caller that ended it. With a `generation`, only if no newer socket serves it."""
+    if generation is not None:
+        known = (await record.ask(partial(questions.states, [session_id]))).get(session_id)
+        if known is None or known[1] != generation:
+            return False
     await _remove_owned([session_id])
     job = jobs.Close(session_id=session_id, reason=reason, generation=generation)
     ended, happened = await record.run(job)
@@ -150,7 +167,7 @@ class Presence:
         """See `hub.Keeper`."""
         try:
             await disconnect(connection, reason)
-        except SessionStoreError as error:
+        except Exception as error:  # whatever it was, the session must not be forgotten
             self._unrecorded.append((connection, reason))
             logger.warning("A lost connection could not be recorded yet: %s", error)
 
@@ -164,8 +181,7 @@ class Presence:
             if room.epoch != roster.epoch:
                 room.restart(roster.epoch, "CLEARED")
             peers = {sid: peer_text(peer) for sid, peer in roster.peers.items()}
-            missed = room.replace_roster(roster.version, peers)
-            if missed is not None:
+            for missed in room.replace_roster(roster.version, peers):
                 self.hub.counters.healed_rooms += 1
                 self.hub.tell_roster(room, missed)
         spaces = {room_space(name, room.epoch): room for name, room in local.items()}
@@ -180,7 +196,8 @@ class Presence:
         if room.epoch != epoch or reading.version == room.version:
             return
         if reading.version < since:
-            await self._lose_store(room.name, epoch)
+            if await record.ask(partial(questions.epoch_of, room.name)) == epoch:
+                await self._lose_store(room.name, epoch)
             return
         self.hub.counters.healed_rooms += 1
         texts = [(entry.key, entry.version, frames.entry(entry)) for entry in reading.entries]
@@ -188,7 +205,7 @@ class Presence:
             room.replace(reading.version, texts, "resync")
         else:
             room.catch_up(reading.version, texts)
-            self.hub.mark_dirty(room)
+        self.hub.mark_dirty(room)
 
     async def _lose_store(self, room: str, epoch: Epoch) -> None:
         """The backend has forgotten what it acknowledged: the room goes on under a new epoch, and everybody is told."""
@@ -198,36 +215,43 @@ class Presence:
 
     async def renew(self) -> None:
         """Say that this process lives, and make good what others recorded while it could not."""
-        job = jobs.RenewLease(node_id=self.hub.node_id, lease_seconds=conf.current().node_lease_seconds)
-        was_alive, _ = await record.run(job)
-        if not was_alive:
-            await self._reclaim()
+        await record.run(self._lease())
+        await self._reclaim()
         unrecorded, self._unrecorded = self._unrecorded, []
         for connection, reason in unrecorded:
             await self.lost(connection, reason)
+        for space in list(_unwiped):
+            await _wipe(space)
         await self.heal(list(self.hub.rooms))
 
+    def _lease(self) -> jobs.RenewLease:
+        return jobs.RenewLease(node_id=self.hub.node_id, lease_seconds=conf.current().node_lease_seconds)
+
     async def _reclaim(self) -> None:
-        """Our lease had run out: sessions we still serve are active again; those that were ended are closed."""
+        """What we serve and what the record says we serve must be the same; it may have taken us for dead."""
         served = {c.session.id: c for c in self.hub.connections if c.session is not None}
-        if not served:
+        if await record.ask(partial(questions.served, self.hub.node_id)) == len(served):
             return
         states = await record.ask(partial(questions.states, list(served)))
         for session_id, connection in served.items():
-            state, generation = states.get(session_id, (SessionState.CLOSED, 0))
+            state, generation, node_id = states.get(session_id, (SessionState.CLOSED, 0, ""))
             if connection.session is None or connection.close_reason is not None:
                 continue
-            if state == SessionState.CLOSED or generation != connection.session.generation:
+            if state == SessionState.CLOSED:
                 connection.close(CloseReason.CONNECTION_LOST)
-            elif state == SessionState.DISCONNECTED:
-                job = jobs.Reclaim(session_id=session_id, generation=generation, node_id=self.hub.node_id)
-                _, happened = await record.run(job)
-                await tell(happened)
+            elif generation != connection.session.generation:
+                connection.close(CloseReason.SESSION_TAKEN_OVER)
+            elif state == SessionState.DISCONNECTED or node_id != self.hub.node_id:
+                await record_and_tell(
+                    jobs.Reclaim(session_id=session_id, generation=generation, node_id=self.hub.node_id)
+                )
 
     async def reap(self) -> None:
         """End what has lapsed: sessions of dead processes or away too long, empty rooms, entries past their time."""
         settings = conf.current()
-        lost, _ = await record.run(jobs.LapseNodes(limit=_REAP_BATCH))
+        # First of all: who looks for the dead is alive.
+        await record.run(self._lease())
+        lost, _ = await record.run(jobs.LapseNodes(limit=_REAP_BATCH, node_id=self.hub.node_id))
         await _all(
             record_and_tell(
                 jobs.Disconnect(
@@ -235,6 +259,7 @@ class Presence:
                     generation=generation,
                     reason=CloseReason.CONNECTION_LOST,
                     reconnect_seconds=settings.reconnect_seconds,
+                    unless_served=True,
                 )
             )
             for session_id, generation in lost
@@ -281,6 +306,9 @@ async def _every(seconds: Callable[[], float], act: Callable[[], Awaitable[None]
             await act()
         except SessionStoreError as error:
             logger.warning("Upkeep will try again: %s", error)
+        except Exception:
+            # Upkeep that ended would end the sessions of a living process, one lease later.
+            logger.exception("Upkeep failed and will try again.")
 
 
 _start_locks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = weakref.WeakKeyDictionary()
@@ -303,9 +331,10 @@ async def _start() -> Hub:
     presence = Presence()
     started = Hub(presence)
     presence.hub = started
-    await started.start()
+    # What needs the database comes first: a hub that could not be recorded is never started.
     await presence.renew()
     await _start_anew(room_backend())
+    await started.start()
     started.spawn(_every(lambda: conf.current().node_renew_seconds, presence.renew))
     started.spawn(_every(lambda: conf.current().reap_seconds, presence.reap))
     started.spawn(_every(lambda: 60.0, presence.forget))

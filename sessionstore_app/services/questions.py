@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from sessionstore_app.core.entries import Epoch
@@ -37,6 +39,15 @@ def epoch_of(room: str) -> Epoch:
     return Epoch(Room.objects.filter(name=room).values_list("epoch", flat=True).first() or "")
 
 
+def epoch_if_kept(room: str, seconds: float) -> Epoch:
+    """The epoch of a room that will not be cleared within so many seconds; empty if it may be, or is not there."""
+    later = Room.objects.filter(name=room).filter(Q(clears_at__gt=Now() + timedelta(seconds=seconds)) | _HAS_PEERS)
+    return Epoch(later.values_list("epoch", flat=True).first() or "")
+
+
+_HAS_PEERS = Exists(Membership.objects.filter(room_id=OuterRef("id"), left_at=None))
+
+
 def peers_page(room: str, limit: int, after: str) -> tuple[list[Peer], int]:
     """A page of a room's peers, by session id, and how many there are in all."""
     present = Membership.objects.filter(room__name=room, left_at=None)
@@ -45,9 +56,9 @@ def peers_page(room: str, limit: int, after: str) -> tuple[list[Peer], int]:
 
 
 def rooms_of(session_ids: Collection[str]) -> list[tuple[str, str, Epoch]]:
-    """Session, name and epoch of every room that the sessions are in."""
-    joined = Membership.objects.filter(session_id__in=session_ids, left_at=None)
-    found = joined.values_list("session_id", "room__name", "room__epoch")
+    """Session, name and epoch of every room that the sessions are in or have been in: they may have left something."""
+    joined = Membership.objects.filter(session_id__in=session_ids)
+    found = joined.values_list("session_id", "room__name", "room__epoch").distinct()
     return [(session_id, name, Epoch(epoch)) for session_id, name, epoch in found]
 
 
@@ -68,7 +79,12 @@ def overdue(limit: int) -> Overdue:
     )
 
 
-def states(session_ids: Collection[str]) -> dict[str, tuple[str, int]]:
-    """State and generation of sessions, as the record has them."""
-    found = Session.objects.filter(id__in=list(session_ids))
-    return {sid: (state, generation) for sid, state, generation in found.values_list("id", "state", "generation")}
+def served(node_id: str) -> int:
+    """How many sessions the record takes this node to serve."""
+    return Session.objects.filter(node_id=node_id, state=SessionState.ACTIVE).count()
+
+
+def states(session_ids: Collection[str]) -> dict[str, tuple[str, int, str]]:
+    """State, generation and node of sessions, as the record has them."""
+    found = Session.objects.filter(id__in=list(session_ids)).values_list("id", "state", "generation", "node_id")
+    return {session_id: (state, generation, node_id) for session_id, state, generation, node_id in found}

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
-from sessionstore_app.backends.groupcommit import GroupCommit, Outcome, unavailable
+from sessionstore_app.backends.groupcommit import GroupCommit, Locked, Outcome, unavailable
 from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.services.batch import Batch, Events
 
@@ -33,6 +33,8 @@ class Job(Protocol):
     def sessions(self) -> Collection[str]: ...
     @property
     def rooms(self) -> Collection[str]: ...
+    @property
+    def touches(self) -> Collection[str]: ...
 
     def run(self, batch: Batch) -> Any:
         """Do it, on the batch's rows. Raises SessionStoreError before it changed anything, or not at all."""
@@ -43,42 +45,40 @@ class Ask:
     """Something to read with the ORM, after whatever waits was recorded."""
 
     question: Callable[[], Any]
+    touches: Collection[str] = ()
 
 
-_Job: TypeAlias = Job | Ask
+class _Work:
+    """How jobs of the record are done; see `groupcommit.Work`."""
 
+    def is_read(self, job: Job | Ask) -> bool:
+        return isinstance(job, Ask)
 
-def _run_batch(connection: BaseDatabaseWrapper, jobs: Sequence[_Job]) -> list[Outcome]:
-    changes = [job for job in jobs if not isinstance(job, Ask)]
-    outcomes = iter(_run_changes(connection, changes) if changes else ())
-    # The changes are committed by now: whatever fails from here on fails alone.
-    return [_answer(job) if isinstance(job, Ask) else next(outcomes) for job in jobs]
+    def change(self, connection: BaseDatabaseWrapper, jobs: Sequence[Job]) -> list[Outcome]:
+        with transaction.atomic(using=connection.alias):
+            sessions = {session_id for job in jobs for session_id in job.sessions}
+            batch = Batch(sessions=sessions, rooms={name for job in jobs for name in job.rooms})
+            outcomes = [_run_job(job, batch) for job in jobs]
+            batch.save()
+        return outcomes
 
-
-def _run_changes(connection: BaseDatabaseWrapper, jobs: Sequence[Job]) -> list[Outcome]:
-    with transaction.atomic(using=connection.alias):
-        sessions = {session_id for job in jobs for session_id in job.sessions}
-        batch = Batch(sessions=sessions, rooms={name for job in jobs for name in job.rooms})
-        outcomes = [_run_job(job, batch) for job in jobs]
-        batch.save()
-    return outcomes
+    def read(self, connection: BaseDatabaseWrapper, job: Ask) -> Outcome:
+        try:
+            return job.question(), None
+        except Exception as error:  # one read's fault is no other's
+            return unavailable(error) if isinstance(error, DatabaseError | InterfaceError) else error
 
 
 def _run_job(job: Job, batch: Batch) -> Outcome:
+    if not batch.holds(job.sessions, job.rooms):
+        return Locked()
     try:
         return job.run(batch), batch.events
     except SessionStoreError as error:
         return error
 
 
-def _answer(ask: Ask) -> Outcome:
-    try:
-        return ask.question(), None
-    except (DatabaseError, SessionStoreError) as error:
-        return error if isinstance(error, SessionStoreError) else unavailable(error)
-
-
-_commit = GroupCommit(USING, _run_batch)
+_commit = GroupCommit(USING, _Work())
 
 
 async def run(job: Job) -> tuple[Any, Events]:

@@ -10,7 +10,8 @@ write belongs to that transaction, and peers are told once it commits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from functools import partial
 from typing import Any, Literal, TypedDict
 
@@ -19,8 +20,9 @@ from sessionstore_app.core import jsontext, operations
 from sessionstore_app.core.entries import Change, Entry
 from sessionstore_app.core.errors import InvalidParams
 from sessionstore_app.core.jsontext import Json, JsonInput
-from sessionstore_app.core.patterns import check_key, check_pattern, check_room_name, pattern_set
+from sessionstore_app.core.patterns import check_key, check_pattern, check_room_name, compiled
 from sessionstore_app.protocol import frames
+from sessionstore_app.protocol.methods import MAX_TTL_SECONDS
 from sessionstore_app.services import bridge, clock, entrylog, hub, jobs, presence, questions, record
 from sessionstore_app.services.batch import Peer
 from sessionstore_app.services.entrylog import Written
@@ -157,7 +159,7 @@ class Rooms:
     async def _read(self, room: str, patterns: Sequence[str]) -> tuple[Entry, ...]:
         settings = conf.current()
         check_room_name(room, settings.room_length)
-        wanted = pattern_set(frozenset(check_pattern(pattern, settings.key_length) for pattern in patterns))
+        wanted = compiled(frozenset(check_pattern(pattern, settings.key_length) for pattern in patterns))
         epoch = await entrylog.current_epoch(room)
         return (await entrylog.read(room, epoch, wanted)).entries if epoch else ()
 
@@ -172,8 +174,8 @@ rooms = Rooms()
 def _change(key: str, value: JsonInput, if_version: int | None, ttl_seconds: float | None) -> Change:
     settings = conf.current()
     jsontext.check(value, settings.json_depth)
-    if ttl_seconds is not None and not ttl_seconds > 0:
-        raise InvalidParams("ttl_seconds is a number above 0.")
+    if ttl_seconds is not None and not 0 < ttl_seconds <= MAX_TTL_SECONDS:
+        raise InvalidParams("ttl_seconds is a number above 0, and at most a year.")
     return Change(
         key=check_key(key, settings.key_length),
         text=None if value is None else jsontext.dumps(value),
@@ -205,10 +207,11 @@ def _operation(do: str, arguments: Mapping[str, Any]) -> operations.Operation:
     try:
         return shape(**given)
     except TypeError as error:
-        raise InvalidParams(f"{do}: {error}.", hint="Each operation has its own arguments.") from None
+        takes = ", ".join(spec.name for spec in fields(shape))
+        raise InvalidParams(f"{do} takes {takes}; given were {', '.join(given) or 'none'}.") from error
 
 
-_OPERATIONS: Mapping[str, Callable[..., operations.Operation]] = {
+_OPERATIONS: Mapping[str, type[operations.Operation]] = {
     "increment": operations.Increment,
     "append": operations.Append,
     "remove": operations.Remove,

@@ -70,7 +70,7 @@ async def open_session(hub: Hub, connection: Connection, identity: Identity) -> 
     """Open a new session on a connection. Raises AccessDenied where the policy refuses it."""
     session_id, token = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
     await record.run(jobs.Open(session_id=session_id, identity=identity, node_id=hub.node_id, token=token))
-    session = _serve(connection, session_id, identity, generation=1)
+    session = await _serve(connection, session_id, identity, generation=1)
     return Opened(session, token, resumed=False)
 
 
@@ -84,16 +84,25 @@ async def resume_session(
     resumed, happened = await record.run(job)
     if resumed is None:
         return None
-    session = _serve(connection, session_id, identity, resumed.generation)
+    session = await _serve(connection, session_id, identity, resumed.generation)
     if resumed.was_active_on is not None:
         await hub.take_over(resumed.was_active_on, TakenOver(session_id, resumed.generation))
     await presence.tell(happened)
     return Opened(session, new_token, resumed=True, rooms=resumed.rooms)
 
 
-def _serve(connection: Connection, session_id: str, identity: Identity, generation: int) -> OpenSession:
+async def give_back(session: OpenSession, token: str) -> None:
+    """A resume that could not be finished burns nothing: its token is good once more."""
+    await record.run(jobs.GiveBack(session_id=session.id, generation=session.generation, token=token))
+
+
+async def _serve(connection: Connection, session_id: str, identity: Identity, generation: int) -> OpenSession:
     author = Author(SessionId(session_id), identity.principal)
     connection.session = OpenSession(session_id, identity, generation, author)
+    if connection.close_reason is not None:
+        # The socket went while the session was opened: it waits for another from the start.
+        await presence.disconnect(connection, connection.close_reason)
+        raise NotOpen("The socket was closed meanwhile.")
     return connection.session
 
 
@@ -103,7 +112,7 @@ async def rejoin(hub: Hub, connection: Connection, resumed: ResumedRoom, positio
     try:
         await _load(hub, local, resumed.epoch)
         patterns = pattern_set(frozenset(resumed.observed))
-        reading = await _read_now(local, patterns, position)
+        reading = await _read_now(hub, local, patterns, position)
         member = _admit(connection, local, resumed.roles, resumed.observed, reading.version)
         _push(connection, local, reading)
         return JoinedRoom(local, member, reading.version, reading.entries, reading.complete)
@@ -120,7 +129,7 @@ def _push(connection: Connection, local: LocalRoom, reading: Reading) -> None:
 
 
 async def join(
-    hub: Hub, connection: Connection, room: str, observe: Iterable[str], since: Position | None
+    hub: Hub, connection: Connection, room: str, observe: Collection[str], since: Position | None
 ) -> JoinedRoom:
     """Join a room and read what is observed, in one instant: nothing missed, nothing old.
 
@@ -146,7 +155,7 @@ async def join(
         await _load(hub, local, joined.epoch)
         present = connection.members.get(room)
         patterns = pattern_set((present.patterns.patterns if present else frozenset()) | wanted)
-        reading = await _read_now(local, patterns, since)
+        reading = await _read_now(hub, local, patterns, since)
         member = _admit(connection, local, joined.roles, patterns.patterns, reading.version)
         entries = reading.entries if not reading.complete else with_absent(reading.entries, patterns.exact)
         return JoinedRoom(local, member, reading.version, entries, reading.complete)
@@ -158,23 +167,23 @@ async def leave(hub: Hub, connection: Connection, room: str) -> bool:
     """Leave a room; true if that emptied it and its store was cleared. Raises NotJoined."""
     member_of(connection, room)
     session = _session(connection)
-    hub.remove_member(room, connection)
     job = jobs.Leave(session_id=session.id, room=room, grace_seconds=conf.current().grace_seconds)
     cleared, happened = await record.run(job)
+    hub.remove_member(room, connection)
     await presence.tell(happened)
     return bool(cleared)
 
 
-async def observe(hub: Hub, connection: Connection, room: str, keys: Iterable[str]) -> JoinedRoom:
+async def observe(hub: Hub, connection: Connection, room: str, keys: Collection[str]) -> JoinedRoom:
     """Observe more of a room, with the present values. Raises NotJoined and what `join` raises."""
     member = member_of(connection, room)
     wanted = _checked_patterns(connection, room, keys)
     local = hub.rooms[room]
     patterns = pattern_set(wanted)
-    reading = await _read_now(local, patterns, None)
+    reading = await _read_now(hub, local, patterns, None)
     # Left while we read: then there is nothing to observe any more.
     member = member_of(connection, room)
-    local.observe(member, wanted, reading.version)
+    _give(connection, local, member, wanted, reading.version)
     await _save_observed(connection, member, room)
     return JoinedRoom(local, member, reading.version, with_absent(reading.entries, patterns.exact), complete=True)
 
@@ -183,6 +192,7 @@ async def unobserve(hub: Hub, connection: Connection, room: str, keys: Iterable[
     """Observe less of a room; what was not observed is no error. Raises NotJoined."""
     member = member_of(connection, room)
     hub.rooms[room].unobserve(member, keys)
+    connection.forget_behind(room, keep=member.patterns.matches)
     await _save_observed(connection, member, room)
     return member
 
@@ -213,29 +223,32 @@ def with_absent(entries: tuple[Entry, ...], exact: Collection[str]) -> tuple[Ent
 
 async def _load(hub: Hub, local: LocalRoom, epoch: Epoch) -> None:
     """Take in roster and version of a room that has no member here yet, so that what is heard can be put in order."""
-    if local.epoch:
-        if local.epoch != epoch:
-            # It was cleared, and the news has not come here yet.
-            await hub.keeper.heal([local.name])
-        return
-    roster = (await record.ask(partial(questions.rosters, [local.name])))[local.name]
-    version = await entrylog.version(local.name, roster.epoch)
-    if not local.epoch:
-        local.epoch, local.version, local.roster = roster.epoch, version, roster.version
-        local.peers = {sid: presence.peer_text(peer) for sid, peer in roster.peers.items()}
+    async with local.loading:
+        if not local.epoch:
+            roster = (await record.ask(partial(questions.rosters, [local.name])))[local.name]
+            local.version = await entrylog.version(local.name, roster.epoch)
+            local.epoch, local.roster = roster.epoch, roster.version
+            local.peers = {sid: presence.peer_text(peer) for sid, peer in roster.peers.items()}
+            hub.hear_again(local)
+    if local.epoch != epoch:
+        # It was cleared, and the news has not come here yet.
+        await hub.keeper.heal([local.name])
 
 
-async def _read_now(local: LocalRoom, patterns: PatternSet, position: Position | None) -> Reading:
+async def _read_now(hub: Hub, local: LocalRoom, patterns: PatternSet, position: Position | None) -> Reading:
     """Read the room as of this instant: nothing may wait between the return and letting the member in.
 
     A client that claims to be ahead of the store gets everything anew; its word does not prove that anything was lost.
     """
     while True:
-        epoch = local.epoch
+        epoch, seen = local.epoch, local.version
         since = position.version if position is not None and position.epoch == epoch else None
         reading = await entrylog.read(local.name, epoch, patterns, since)
-        if local.epoch == epoch:
+        if local.epoch == epoch and reading.version >= local.version:
             return reading
+        if local.epoch == epoch and reading.version < seen:
+            # What was told before the read began was stored before: the store has gone back.
+            await hub.keeper.heal([local.name])
 
 
 def _admit(
@@ -249,19 +262,35 @@ def _admit(
         member = Member(connection, _session(connection).id, roles)
         connection.members[local.name] = member
         local.add(member)
-    local.observe(member, patterns, read_at)
+    _give(connection, local, member, patterns, read_at)
     return member
 
 
-def _checked_patterns(connection: Connection, room: str, patterns: Iterable[str]) -> frozenset[str]:
+def _give(connection: Connection, local: LocalRoom, member: Member, patterns: Iterable[str], read_at: int) -> None:
+    """Let a member observe patterns for which it is given a reading that is as new as anything told here."""
+    given = pattern_set(frozenset(patterns))
+    local.observe(member, patterns, read_at)
+    connection.forget_behind(local.name, keep=lambda key: not given.matches(key))
+
+
+def _checked_patterns(connection: Connection, room: str, patterns: Collection[str]) -> frozenset[str]:
     settings = conf.current()
-    wanted = frozenset(check_pattern(pattern, settings.key_length) for pattern in patterns)
+    wanted = checked_patterns(patterns)
     elsewhere = sum(len(m.patterns.patterns) for name, m in connection.members.items() if name != room)
     here = connection.members[room].patterns.patterns if room in connection.members else frozenset()
     total = elsewhere + len(here | wanted)
     if total > settings.patterns_per_session:
         raise LimitExceeded("Too many patterns are observed.", limit=settings.patterns_per_session, actual=total)
     return wanted
+
+
+def checked_patterns(patterns: Collection[str]) -> frozenset[str]:
+    """The patterns of one request. Raises InvalidParams, InvalidKey or LimitExceeded."""
+    settings = conf.current()
+    if len(patterns) > settings.patterns_per_session:
+        limit = settings.patterns_per_session
+        raise LimitExceeded("Too many patterns in one request.", limit=limit, actual=len(patterns))
+    return frozenset(check_pattern(pattern, settings.key_length) for pattern in patterns)
 
 
 def _session(connection: Connection) -> OpenSession:

@@ -1,0 +1,30 @@
+/** `connect()` and the errors. */
+
+import { openSession } from "./session.js";
+
+/** @import * as T from "./internal.js" */
+
+export * from "./errors.js";
+export { CLOSE_REASONS } from "./closing.js";
+
+/** @type {T.Connect} */
+export const connect = async (options = {}) => {
+  const { WebSocket = globalThis.WebSocket } = options;
+  if (!WebSocket) throw new TypeError("there is no WebSocket here: pass one as options.WebSocket");
+  const address = new URL(options.url ?? "/ws/sessionstore/", globalThis.location?.href);
+  address.protocol = address.protocol.replace("http", "ws");
+  return openSession({
+    page: "addEventListener" in globalThis ? globalThis : null,
+    clock: {
+      now: () => performance.now(),
+      setTimeout: (run, ms) => setTimeout(run, ms),
+      clearTimeout: (timer) => clearTimeout(timer),
+    },
+    random: Math.random,
+    logger: console,
+    client: { name: "sessionstore-js", version: "0.1.0" },
+    ...options,
+    WebSocket,
+    url: address.href,
+  });
+};

@@ -1,0 +1,90 @@
+/** The entries observed in one room. */
+
+import { guarded } from "./listeners.js";
+
+/** @import * as T from "./internal.js" */
+
+/** @type {T.Matches} */
+const matches = (pattern, key) => {
+  if (pattern.endsWith("*")) return key.startsWith(pattern.slice(0, -1));
+  return pattern.startsWith("*") ? key.endsWith(pattern.slice(1)) : key === pattern;
+};
+
+/** @type {T.Covers} */
+const covers = (patterns, key) => [...patterns].some((pattern) => matches(pattern, key));
+
+/** @type {T.Absent} */
+const absent = (key, version = 0) => ({ key, value: null, version, by: null, at: null });
+
+/** @type {T.MakeObserved} */
+export const makeObserved = (logger, isOwn) => {
+  /** @type {Map<string, T.Entry>} */
+  const entries = new Map();
+  /** @type {Set<T.Observer>} */
+  const observers = new Set();
+  /** @type {Set<string>} */
+  const armed = new Set();
+  const wanted = () => [...new Set([...observers].flatMap(({ patterns }) => patterns))];
+
+  /** @type {T.Tell} */
+  const tell = (observer, entry, initial) => {
+    if (observers.has(observer)) guarded(logger, observer.listener, entry, { initial, own: isOwn(entry) });
+  };
+
+  const put = (/** @type {T.Entry} */ entry) => {
+    const held = entries.get(entry.key);
+    if (held && held.version >= entry.version) return;
+    entries.set(entry.key, entry);
+    if (entry.value === null && (held?.value ?? null) === null) return;
+    for (const observer of [...observers]) if (covers(observer.ready, entry.key)) tell(observer, entry, false);
+  };
+
+  const apply = (/** @type {T.Entry[]} */ news) => {
+    for (const entry of news) if (covers(wanted(), entry.key)) put(entry);
+  };
+
+  /** @type {T.Present} */
+  const present = (observer, pattern) => {
+    const exact = !pattern.includes("*");
+    if (exact && !entries.has(pattern)) return [absent(pattern)];
+    return [...entries.values()].filter(
+      ({ key, value }) => matches(pattern, key) && (value === null ? exact : !covers(observer.ready, key)),
+    );
+  };
+
+  return {
+    armed,
+    wanted,
+    apply,
+    greet() {
+      for (const observer of [...observers]) {
+        for (const pattern of observer.patterns.filter((each) => armed.has(each) && !observer.ready.has(each))) {
+          const news = present(observer, pattern);
+          observer.ready.add(pattern);
+          for (const entry of news) tell(observer, entry, true);
+        }
+      }
+    },
+    observe(patterns, listener) {
+      const observer = { patterns: [patterns].flat(), ready: new Set(), listener };
+      observers.add(observer);
+      return () => void observers.delete(observer);
+    },
+    value: (key) => (entries.has(key) || covers(armed, key) ? (entries.get(key)?.value ?? null) : undefined),
+    replace(news, version) {
+      // Versions of another epoch mean nothing in this one.
+      if (version === null) for (const [key, held] of [...entries]) entries.set(key, { ...held, version: -1 });
+      apply(news);
+      const named = new Set(news.map(({ key }) => key));
+      for (const key of [...entries.keys()]) if (!named.has(key)) put(absent(key, version ?? 0));
+    },
+    refuse(pattern) {
+      for (const observer of observers) observer.patterns = observer.patterns.filter((each) => each !== pattern);
+    },
+    disarm(patterns) {
+      for (const pattern of patterns) armed.delete(pattern);
+      for (const key of entries.keys()) if (!covers(wanted(), key)) entries.delete(key);
+    },
+    clear: () => [entries, observers, armed].forEach((each) => each.clear()),
+  };
+};

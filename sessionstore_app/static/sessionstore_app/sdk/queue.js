@@ -1,0 +1,84 @@
+/** Writes, one under way at a time: that keeps order, retry and `op` exact. */
+
+import { errorFor } from "./errors.js";
+
+/** @import * as T from "./internal.js" */
+
+/** @type {T.MakeQueue} */
+export const makeQueue = (link, keep, report) => {
+  /** @type {T.Write[]} */
+  let writes = [];
+  let busy = false;
+
+  /** @type {T.Remove} */
+  const remove = (write, error) => {
+    writes = writes.filter((other) => other !== write);
+    if (!error) return;
+    write.reject(error);
+    if (write.late) report(error);
+  };
+
+  // Its caller may have stopped waiting.
+  const delay = (/** @type {T.Write} */ write) => {
+    write.late = true;
+    write.promise.catch(() => {});
+  };
+
+  /** @type {T.Queue} */
+  const queue = {
+    size: () => writes.length,
+    add(request) {
+      const offline = link.state !== "open";
+      if (link.state === "closed" || (offline && !keep)) throw errorFor("DISCONNECTED", { hint: link.detail.reason });
+      const last = writes.at(-1);
+      // Only the last value of a key is owed to anybody.
+      if (request.replaces && last?.replaces === request.replaces && last.room === request.room && !last.sent) {
+        last.params = request.params;
+        return last.promise;
+      }
+      const write = { ...request, ...deferred(), op: link.nextOp(), sent: false, late: false };
+      if (offline) delay(write);
+      writes.push(write);
+      queue.pump();
+      return write.promise;
+    },
+    async pump() {
+      const write = writes[0];
+      if (busy || !write?.room.joined || link.state !== "open") return;
+      busy = write.sent = true;
+      const { room, method, params, op } = write;
+      const { epoch } = room;
+      try {
+        write.resolve(await link.ask(method, { ...params, op }, (result) => room.store.written(result, epoch)));
+        remove(write);
+      } catch (/** @type {any} */ error) {
+        if (error.reason !== "DISCONNECTED") remove(write, error);
+        else if (keep) writes.forEach(delay);
+        else queue.abandon(null, error);
+      }
+      busy = false;
+      queue.pump();
+    },
+    reopen(resumed) {
+      for (const write of resumed ? [] : writes)
+        if (write.sent && !write.repeatable) remove(write, errorFor("OUTCOME_UNKNOWN"));
+      queue.pump();
+    },
+    abandon(room, error) {
+      for (const write of writes) {
+        if (!room) remove(write, write.sent ? errorFor("OUTCOME_UNKNOWN", { hint: error.message }) : error);
+        else if (write.room === room && !write.sent) remove(write, error);
+      }
+      queue.pump();
+    },
+  };
+  return queue;
+};
+
+/** @type {T.MakeDeferred} */
+export const deferred = () => {
+  /** @type {any} */
+  const parts = {};
+  parts.promise = new Promise((resolve, reject) => Object.assign(parts, { resolve, reject }));
+  return parts;
+};

@@ -1,0 +1,132 @@
+/** One room of the session. */
+
+import { makeListeners } from "./listeners.js";
+import { makePeers } from "./peers.js";
+import { deferred } from "./queue.js";
+import { errorFor } from "./errors.js";
+import { makeStore } from "./store.js";
+
+/** @import * as T from "./internal.js" */
+
+/** @type {T.MakeRoom} */
+export const makeRoom = (name, context) => {
+  const { link, logger, report } = context;
+  const entered = deferred();
+  const cleared = makeListeners(logger);
+  /** @type {Map<string, T.Listeners>} */
+  const messages = new Map();
+  /** What came before the join was answered. @type {[string, any][]} */
+  let early = [];
+
+  /** @type {T.Take} */
+  const take = ({ epoch, version = 0, entries = [], changes }, patterns, whole, reason = "UNKNOWN") => {
+    const formerly = room.epoch;
+    const same = epoch === formerly;
+    room.store.adopt(changes ?? entries, patterns, same ? version : null, whole || !same);
+    Object.assign(room, { epoch, version: same ? Math.max(version, room.version) : version });
+    if (formerly && !same) cleared.emit({ reason, epoch });
+  };
+
+  /** @type {T.Adopt} */
+  const adopt = (joined, patterns, whole) => {
+    if (room.left) return;
+    const first = !room.epoch;
+    room.roles = joined.roles;
+    take(joined, patterns, whole || !!joined.complete);
+    room.peers.replace(joined.peers, joined.count);
+    for (const [method, params] of early.splice(0)) apply(method, params);
+    room.joined = true;
+    context.entered(room, first);
+    entered.resolve(room);
+    room.store.arm();
+  };
+
+  /** @type {T.LinkOwner["notified"]} */
+  const apply = (method, params) => {
+    const same = params.epoch === room.epoch;
+    if (method === "room.peers") room.peers.merge(params);
+    else if (method === "room.snapshot") take(params, [], true);
+    else if (method === "room.cleared" && !same) take(params, [], true, params.reason);
+    else if (method === "room.changed" && same) take(params, [], false);
+    else if (method === "room.changed") room.resync();
+  };
+
+  const enter = async (/** @type {T.Position | void} */ since) => {
+    const observe = room.store.patterns();
+    early = [];
+    try {
+      const params = { room: name, observe, since };
+      await link.ask("room.join", params, (joined) => adopt(joined, observe, !since));
+    } catch (/** @type {any} */ error) {
+      if (error.reason === "DISCONNECTED" || room.left) return;
+      room.depart(error);
+      if (room.epoch) report(error);
+    }
+  };
+
+  /** @type {T.Room} */
+  const room = {
+    name,
+    epoch: null,
+    version: 0,
+    roles: [],
+    joined: false,
+    peers: makePeers(logger),
+    /** @type {any} */
+    store: null,
+    async broadcast(event, data = null) {
+      return link.request("room.broadcast", { room: room.present(), event, data }, ({ count }) => count);
+    },
+    onMessage(event, listener) {
+      const listeners = messages.get(event) ?? makeListeners(logger);
+      messages.set(event, listeners);
+      return listeners.add(listener);
+    },
+    onCleared: cleared.add,
+    async leave() {
+      if (room.left) return;
+      room.depart(errorFor("NOT_JOINED"));
+      await link.ask("room.leave", { room: name }).catch((error) => {
+        if (error.reason !== "DISCONNECTED") throw error;
+      });
+    },
+
+    left: null,
+    entered: entered.promise,
+    present() {
+      if (room.left) throw room.left;
+      return name;
+    },
+    position() {
+      const { joined, epoch, version, store } = room;
+      return joined && epoch && store.complete() ? { epoch, version } : undefined;
+    },
+    // Joining again brings peers and roles that changed while nobody could tell us.
+    reenter(kept) {
+      const since = room.position();
+      if (!kept) {
+        room.joined = false;
+        room.store.disarm();
+      }
+      enter(since);
+    },
+    resync() {
+      if (room.joined) enter();
+      room.joined = false;
+    },
+    notified(method, params) {
+      if (method === "room.message") messages.get(params.event)?.emit(params);
+      else if (room.joined) apply(method, params);
+      else early.push([method, params]);
+    },
+    depart(error) {
+      Object.assign(room, { left: error, joined: false });
+      context.forget(room, error);
+      room.entered.catch(() => {});
+      entered.reject(error);
+      room.store.clear();
+    },
+  };
+  room.store = makeStore(room, context);
+  return room;
+};

@@ -1,0 +1,118 @@
+/** The store of one room. */
+
+import { assertWithin } from "./bytes.js";
+import { makeObserved } from "./observed.js";
+
+/** @import * as T from "./internal.js" */
+
+/** @type {T.MakeStore} */
+export const makeStore = (room, { link, queue, logger, report }) => {
+  const observed = makeObserved(logger, ({ by }) => by?.session_id === link.opened?.session_id);
+  /** @type {Promise<void>?} */
+  let arming = null;
+
+  /** @type {T.Request} */
+  const ask = async (method, params, accept) => link.ask(method, { room: room.present(), ...params }, accept);
+
+  /** @type {T.StoreWrite} */
+  const write = (method, params, repeatable = true, replaces) => {
+    try {
+      return queue.add({ room, method, params: { room: room.present(), ...params() }, repeatable, replaces });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  };
+
+  /** @type {T.Written} */
+  const written = ({ key, value = null, ifVersion: if_version, ttlSeconds: ttl_seconds, lifetime }) => {
+    const text = JSON.stringify(value);
+    // NaN and functions would become null, and null deletes.
+    if (value !== null && (text ?? "null") === "null") throw new TypeError("not a JSON value");
+    assertWithin("VALUE_TOO_LARGE", text, link.opened.limits.value_bytes);
+    return { key, value: JSON.parse(text), if_version, ttl_seconds, lifetime };
+  };
+
+  const missing = () => observed.wanted().filter((pattern) => !observed.armed.has(pattern));
+
+  const observe = async (/** @type {string[]} */ keys) => {
+    try {
+      await ask("room.observe", { keys }, ({ epoch, version, entries }) =>
+        epoch === room.epoch ? store.adopt(entries, keys, version, false) : room.resync(),
+      );
+    } catch (/** @type {any} */ error) {
+      if (error.reason === "DISCONNECTED" || room.left) throw error;
+      if (keys.length > 1) for (const key of keys) await observe([key]);
+      else {
+        observed.refuse(keys[0]);
+        report(error);
+      }
+    }
+  };
+
+  const armAll = async () => {
+    await null;
+    try {
+      observed.greet();
+      while (room.joined && link.state === "open") {
+        const surplus = [...observed.armed].filter((pattern) => !observed.wanted().includes(pattern));
+        observed.disarm(surplus);
+        if (surplus.length) await ask("room.unobserve", { keys: surplus });
+        else if (missing().length) await observe(missing());
+        else break;
+      }
+    } catch (error) {
+      logger.debug("sessionstore:", error); // the next join observes
+    } finally {
+      arming = null;
+    }
+  };
+
+  /** @type {T.Store} */
+  const store = {
+    set: (key, value, options = {}) =>
+      write("room.set", () => written({ ...options, key, value }), true, "ifVersion" in options ? undefined : key),
+    delete: (key, { ifVersion } = {}) => write("room.delete", () => ({ key, if_version: ifVersion })),
+    update: (key, update) =>
+      write(
+        "room.update",
+        () => JSON.parse(JSON.stringify({ key, ...update })),
+        update.do === "append" ? !!update.unique : update.do !== "increment",
+      ),
+    write: (ops) => write("room.write", () => ({ ops: ops.map(written) })),
+    get: async (key) => (await store.getEntry(key)).value,
+    getEntry: (key) => ask("room.get", { key }),
+    snapshot: (patterns) => ask("room.snapshot", { keys: patterns && [patterns].flat() }),
+    observe(patterns, listener) {
+      room.present();
+      const stop = observed.observe(patterns, listener);
+      store.arm();
+      return () => {
+        stop();
+        store.arm();
+      };
+    },
+    value: observed.value,
+
+    patterns: observed.wanted,
+    complete: () => !missing().length,
+    hold(patterns) {
+      const more = patterns.filter((pattern) => !observed.wanted().includes(pattern));
+      if (more.length) observed.observe(more, () => {});
+    },
+    adopt(entries, patterns, version, whole) {
+      if (whole) observed.replace(entries, version);
+      else observed.apply(entries);
+      for (const pattern of patterns) observed.armed.add(pattern);
+      observed.greet();
+    },
+    // After a clear, the version of an older write means nothing.
+    written(result, epoch) {
+      if (epoch === room.epoch) observed.apply(result.entries ?? [result]);
+      return result;
+    },
+    disarm: () => observed.armed.clear(),
+    clear: observed.clear,
+    arm: () => (arming ??= armAll()),
+  };
+  return store;
+};

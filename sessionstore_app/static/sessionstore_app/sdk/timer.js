@@ -1,0 +1,35 @@
+/** The one way to wait before trying again. */
+
+/** @import * as T from "./internal.js" */
+
+/** Full jitter: the clients of a dead server come back spread over the window. @type {T.Backoff} */
+export const backoff = (random, firstMs, mostMs) => (tries) => random() * Math.min(mostMs, firstMs * 2 ** tries);
+
+/** @type {T.MakeRetryTimer} */
+export const makeRetryTimer = (clock, delay, run) => {
+  let tries = 0;
+  let waiting = 0;
+
+  const stop = () => {
+    clock.clearTimeout(waiting);
+    waiting = 0;
+  };
+
+  const hurry = () => {
+    if (!waiting) return;
+    stop();
+    run();
+  };
+
+  return {
+    start(atLeastSeconds) {
+      stop();
+      const ms = Math.max((atLeastSeconds ?? 0) * 1000, delay(tries++));
+      waiting = clock.setTimeout(hurry, ms);
+      return ms;
+    },
+    hurry,
+    stop,
+    reset: () => void (tries = 0),
+  };
+};

@@ -1,0 +1,265 @@
+"""The load generator, a process of its own: opens peers, keeps sets in flight, counts what every peer is told.
+
+Every value carries a number, and a number belongs to one key, so a glance at a frame shows which value of which key
+it brings. A set counts as told to a peer once the peer has it or a later one; when the sets end, every peer must hold
+the last value of every key. Run as `python -m tests.benchmarks.load SPEC`, with a `Spec` as JSON; prints a `Result`.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import re
+import socket
+import sys
+import time
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tests.benchmarks.dialects import DIALECTS
+from tests.benchmarks.peers import Crowd, Peer
+from tests.benchmarks.process import allow_sockets, cpu_seconds, memory_bytes
+
+NUMBER = re.compile(rb'"#(\d{8})')
+DRAIN_SECONDS = 30
+DEAF_BUFFER_BYTES = 4_096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What to do to which server. The measurement ends with `seconds` or `sets`, whichever comes first."""
+
+    dialect: str
+    port: int
+    server_pid: int
+    name: str
+    rooms: int
+    peers: int
+    in_flight: int = 1
+    rooms_at_once: int = 0  # 0: one set in flight in each room; 1: in one room after another
+    seconds: float = 3.0
+    sets: int = 5_000
+    warm_up_seconds: float = 0.5
+    keys: int = 16
+    value_bytes: int = 32
+    deaf_peers: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of it. `told` counts values received, which is less than `deliveries` where values were conflated."""
+
+    sets: int = 0
+    deliveries: int = 0
+    told: int = 0
+    frames: int = 0
+    seconds: float = 0.0
+    server_cpu_seconds: float = 0.0
+    generator_cpu_seconds: float = 0.0
+    latencies_ms: list[float] = field(default_factory=list)
+    memory_before_bytes: int = 0
+    memory_after_bytes: int = 0
+
+
+class NotConvergedError(Exception):
+    """The sets ended and some peer does not hold what was set last."""
+
+
+class Room:
+    """One room's sets: which are under way, who was told, and how long the last peer had to wait."""
+
+    def __init__(self, spec: Spec, name: str, peers: list[Peer], stirred: list[Room]) -> None:
+        self.name = name
+        self.peers = peers
+        self.has_turn = False
+        self.setter = peers[0]
+        self.sent = 0
+        self.answered = 0
+        self.told_all = 0
+        self.told = 0
+        self.latencies_ms: list[float] = []
+        self.last = [0] * spec.keys
+        self._spec = spec
+        self._started: dict[int, float] = {}
+        self._missing: dict[int, int] = {}
+        self._padding = "." * (spec.value_bytes - 11)
+        self._dialect = DIALECTS[spec.dialect]
+        self._stirred = stirred
+        self._heard = b""
+        self._numbers: list[int] = []
+
+    def may_send(self) -> bool:
+        """One at a time waits for the last peer as well; several in flight wait for answers only."""
+        if self._spec.in_flight == 1:
+            return self.is_drained()
+        return self.sent - self.answered < self._spec.in_flight
+
+    def send(self) -> None:
+        self.sent += 1
+        number = self.sent
+        index = number % self._spec.keys
+        self.last[index] = number
+        self._missing[number] = len(self.peers)
+        self._started[number] = time.perf_counter()
+        text = self._dialect.set_entry(self.name, f"key-{index}", f"#{number:08}{self._padding}", number)
+        self.setter.send(text)
+
+    def hear(self, peer: Peer, payload: bytes) -> None:
+        if peer is self.setter:
+            count, payload = self._dialect.answers(payload)
+            self.answered += count
+            self._stirred.append(self)
+        if payload is not self._heard:
+            self._heard = payload
+            changed = self._dialect.tells_change(payload)
+            self._numbers = [int(digits) for digits in NUMBER.findall(payload)] if changed else []
+        keys = self._spec.keys
+        for number in self._numbers:
+            self.told += 1
+            peer.values[number % keys] = number
+            if number > peer.newest:
+                self._advance(peer, number)
+
+    def _advance(self, peer: Peer, number: int) -> None:
+        missing = self._missing
+        for each in range(peer.newest + 1, number + 1):
+            missing[each] -= 1
+            if missing[each] == 0:
+                del missing[each]
+                self.told_all += 1
+                self.latencies_ms.append((time.perf_counter() - self._started.pop(each)) * 1000)
+        peer.newest = number
+        if self.is_drained():
+            self._stirred.append(self)
+
+    def is_drained(self) -> bool:
+        return self.told_all == self.answered == self.sent
+
+    def check(self) -> None:
+        """Every peer ends with the last value of every key."""
+        wrong = sum(peer.values != self.last for peer in self.peers)
+        if wrong or not self.is_drained():
+            raise NotConvergedError(
+                f"{self.name}: {wrong} of {len(self.peers)} peers hold other values than were set last; "
+                f"{self.sent} sets sent, {self.answered} answered, {self.told_all} told to all"
+            )
+
+
+class Load:
+    """Rooms with their peers on one server, and the sets that go through them."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.crowd = Crowd(spec.port, DIALECTS[spec.dialect])
+        self.rooms: list[Room] = []
+        self._stirred: list[Room] = []
+
+    def open(self) -> None:
+        spec = self.spec
+        for index in range(spec.rooms):
+            name = f"{spec.name}-{index}"
+            peers = [Peer(name, spec.keys) for _ in range(spec.peers)]
+            room = Room(spec, name, peers, self._stirred)
+            for peer in peers:
+                peer.on_text = room.hear
+            self.rooms.append(room)
+        # Room by room would be kinder to the server than life is: peers of all rooms arrive mixed.
+        self.crowd.open(room.peers[place] for place in range(spec.peers) for room in self.rooms)
+        for _ in range(spec.deaf_peers):
+            self._open_deaf(self.rooms[0].name)
+
+    def _open_deaf(self, room: str) -> None:
+        peer = Peer(room, self.spec.keys)
+        # A small window, so that the kernel's buffers do not hide the stall.
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DEAF_BUFFER_BYTES)
+        self.crowd.open([peer])
+        self.crowd.deafen(peer)
+
+    def settle(self) -> None:
+        # Joins of larger rooms are told once a second.
+        self.crowd.settle(1.5 if self.spec.dialect == "sessionstore" else 0.2)
+
+    def run(self, seconds: float, sets: int) -> int:
+        """Keep sets in flight for a time or a number of sets, whichever ends first, then wait for the last peer."""
+        turns, left = deque(self.rooms), sets
+        for _ in range(self.spec.rooms_at_once or len(turns)):
+            turns[0].has_turn = True
+            left -= self._refill(turns.popleft(), left)
+        deadline = time.perf_counter() + seconds
+        while left > 0 and time.perf_counter() < deadline:
+            self.crowd.pump(1)
+            stirred = [room for room in self._stirred if room.has_turn]
+            self._stirred.clear()
+            for room in stirred:
+                left -= self._refill(self._pass_turn(room, turns), left)
+        self._drain()
+        return sets - left
+
+    @staticmethod
+    def _pass_turn(room: Room, turns: deque[Room]) -> Room:
+        if not (room.has_turn and room.is_drained()):
+            return room
+        room.has_turn = False
+        turns.append(room)
+        following = turns.popleft()
+        following.has_turn = True
+        return following
+
+    @staticmethod
+    def _refill(room: Room, limit: int) -> int:
+        count = 0
+        while count < limit and room.has_turn and room.may_send():
+            room.send()
+            count += 1
+        return count
+
+    def _drain(self) -> None:
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while not all(room.is_drained() for room in self.rooms) and time.monotonic() < deadline:
+            self.crowd.pump(1)
+        for room in self.rooms:
+            room.has_turn = False
+            room.check()
+
+    def measure(self) -> Result:
+        spec, crowd = self.spec, self.crowd
+        memory = memory_bytes(spec.server_pid)
+        self.run(spec.warm_up_seconds, spec.sets)
+        for room in self.rooms:
+            room.told = 0
+            room.latencies_ms.clear()
+        crowd.frames = 0
+        start, own, server = time.perf_counter(), time.process_time(), cpu_seconds(spec.server_pid)
+        sets = self.run(spec.seconds, spec.sets)
+        server, own = cpu_seconds(spec.server_pid) - server, time.process_time() - own
+        return Result(
+            sets=sets,
+            deliveries=sets * spec.peers,
+            told=sum(room.told for room in self.rooms),
+            frames=crowd.frames,
+            seconds=time.perf_counter() - start,
+            server_cpu_seconds=server,
+            generator_cpu_seconds=own,
+            latencies_ms=[latency for room in self.rooms for latency in room.latencies_ms],
+            memory_before_bytes=memory,
+            memory_after_bytes=memory_bytes(spec.server_pid),
+        )
+
+
+def main(arguments: dict[str, Any]) -> Result:
+    spec = Spec(**arguments)
+    allow_sockets(spec.rooms * spec.peers)
+    load = Load(spec)
+    load.open()
+    load.settle()
+    # The generator makes no cycles worth collecting, and a pause of its own would be measured as the server's.
+    gc.collect()
+    gc.disable()
+    result = load.measure()
+    load.crowd.close()
+    return result
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(main(json.loads(sys.argv[1])))))
