@@ -14,7 +14,8 @@ def canonical_name(text: str) -> str:
     A link that travelled through a file name or a chat program may come back with its accents split
     (NFD) or with another blank; without this, such a guest would wait alone in a room of nearly the same name.
     """
-    name = " ".join(unicodedata.normalize("NFC", text).split())
+    # A byte-order mark is a blank to browsers, and none to Python.
+    name = " ".join(unicodedata.normalize("NFC", text).replace("\ufeff", " ").split())
     if len(name) > NAME_LENGTH or not name.strip("."):
         return ""
     if "/" in name or any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):

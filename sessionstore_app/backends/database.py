@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, InterfaceError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
@@ -182,7 +182,7 @@ class _Work:
 
     def change(self, connection: BaseDatabaseWrapper, jobs: Sequence[_Change]) -> list[Outcome]:
         writes = [job for job in jobs if isinstance(job, _WriteJob)]
-        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        with connection.cursor() as cursor:
             held = _hold_spaces(cursor, connection, {job.space for job in jobs})
             _load_entries(cursor, held, writes)
             _load_ops(cursor, held, writes)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from sessionstore_app.core.errors import Unavailable
@@ -64,7 +64,7 @@ class Work(Protocol):
         """True for a job that changes nothing. Reads wait for the changes before them and go a few at a time."""
 
     def change(self, connection: BaseDatabaseWrapper, jobs: Sequence[Any]) -> list[Outcome]:
-        """Do changes together, in one transaction."""
+        """Do changes together; the transaction is begun."""
 
     def read(self, connection: BaseDatabaseWrapper, job: Any) -> Outcome:
         """Answer one read."""
@@ -76,10 +76,47 @@ class _Pending:
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
     started_at: float = field(default_factory=time.monotonic)
+    _has_begun: bool = False
+    _was_given_up: bool = False
 
     @property
     def is_late(self) -> bool:
         return time.monotonic() - self.started_at > PATIENCE_SECONDS
+
+    def begin(self) -> bool:
+        """Called in the thread, when nothing is in the way any more; false if the caller was told it took too long."""
+        with _turns:
+            self._has_begun = not (self._was_given_up or self.future.done())
+            return self._has_begun
+
+    def put_off(self) -> None:
+        """It was not done after all."""
+        with _turns:
+            self._has_begun = False
+
+    def give_up(self) -> bool:
+        """Called on the loop: true if it is not to be done. One that has begun has twice the time; then nobody knows."""
+        with _turns:
+            waited = time.monotonic() - self.started_at
+            self._was_given_up = waited > PATIENCE_SECONDS * (2 if self._has_begun else 1)
+            return self._was_given_up
+
+
+@dataclass(slots=True)
+class _Direct:
+    """A job of a caller that does it itself."""
+
+    job: Any
+
+    def begin(self) -> bool:
+        return True
+
+
+# Between the thread that begins a job and the loop that gives it up.
+_turns = threading.Lock()
+
+
+_Attempted: TypeAlias = _Pending | _Direct
 
 
 class _Caller:
@@ -107,7 +144,7 @@ class _Caller:
         self._loop.call_later(PATIENCE_SECONDS / 8, self._look, context=contextvars.Context())
 
     def _look(self) -> None:
-        while self._waiting and (self._waiting[0].future.done() or self._waiting[0].is_late):
+        while self._waiting and (self._waiting[0].future.done() or self._waiting[0].give_up()):
             pending = self._waiting.popleft()
             if not pending.future.done():
                 pending.future.set_exception(Unavailable("The database did not answer in time."))
@@ -128,9 +165,10 @@ class GroupCommit:
         self._callers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Caller] = weakref.WeakKeyDictionary()
 
     async def run(self, job: Any) -> Any:
-        """Run one job and return its result. Raises what it raised, or Unavailable after two seconds at most.
+        """Do one job and return its result. Raises what it raised, or Unavailable.
 
-        Unavailable does not say that nothing happened: a job that had begun may still be done.
+        Unavailable after two seconds says that it was not done; after more, the connection was cut or stood still while it was
+        being done, and it may have happened or not.
         """
         if ON_CALLERS_CONNECTION.get():
             return await self._run_here(job)
@@ -183,7 +221,7 @@ class GroupCommit:
     def _run_one(self, job: Any) -> Any:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            outcome = self._attempt(connections[self._using], [job], own=False)[0]
+            outcome = self._attempt(connections[self._using], [_Direct(job)], own=False)[0]
             if not isinstance(outcome, Locked):
                 break
             if time.monotonic() > deadline:
@@ -218,8 +256,7 @@ class GroupCommit:
     def _do(self, connection: BaseDatabaseWrapper, batch: list[_Pending]) -> list[_Pending]:
         """Do these; return what must be tried again. Who was told that it took too long has no use for it any more."""
         batch = [pending for pending in batch if not pending.future.done()]
-        outcomes = self._attempt(connection, [pending.job for pending in batch], own=True) if batch else []
-        return self._settle(batch, outcomes)
+        return self._settle(batch, self._attempt(connection, batch, own=True)) if batch else []
 
     def _take(self, changes: deque[_Pending], reads: deque[_Pending]) -> bool:
         """Sort what is queued into changes and reads, waiting for the first; false when the thread should end."""
@@ -253,32 +290,40 @@ class GroupCommit:
                 self._thread = None
             return True
 
-    def _attempt(self, connection: BaseDatabaseWrapper, jobs: list[Any], *, own: bool) -> list[Outcome]:
+    def _attempt(self, connection: BaseDatabaseWrapper, batch: Sequence[_Attempted], *, own: bool) -> list[Outcome]:
         """Do jobs, changes together; if one breaks the transaction, one by one, so that only the culprit fails."""
         try:
             if not connection.in_atomic_block:
                 _make_ready(connection, own=own)
-            if self._work.is_read(jobs[0]):
-                return [self._work.read(connection, job) for job in jobs]
-            return self._work.change(connection, jobs)
+            if self._work.is_read(batch[0].job):
+                return [self._work.read(connection, attempted.job) for attempted in batch]
+            return self._change(connection, batch)
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
-                return [Locked()] if len(jobs) == 1 else self._one_by_one(connection, jobs, own=own)
+                return [Locked()] if len(batch) == 1 else self._one_by_one(connection, batch, own=own)
             # Full, gone, busy: that is the database's state, not one job's fault.
-            return [unavailable(error)] * len(jobs)
+            return [unavailable(error)] * len(batch)
         except Exception as error:  # a fault in one job must not end the thread all others wait for
-            if len(jobs) > 1:
-                return self._one_by_one(connection, jobs, own=own)
+            if len(batch) > 1:
+                return self._one_by_one(connection, batch, own=own)
             return [unavailable(error) if isinstance(error, DatabaseError | InterfaceError) else error]
 
-    def _one_by_one(self, connection: BaseDatabaseWrapper, jobs: list[Any], *, own: bool) -> list[Outcome]:
+    def _change(self, connection: BaseDatabaseWrapper, batch: Sequence[_Attempted]) -> list[Outcome]:
+        with transaction.atomic(using=connection.alias):
+            # SQLite has waited for its lock by now: who was given up meanwhile is left out, and nothing of it is done.
+            begun = {position for position, attempted in enumerate(batch) if attempted.begin()}
+            outcomes = iter(self._work.change(connection, [batch[position].job for position in sorted(begun)]))
+            return [next(outcomes) if position in begun else None for position in range(len(batch))]
+
+    def _one_by_one(self, connection: BaseDatabaseWrapper, batch: Sequence[_Attempted], *, own: bool) -> list[Outcome]:
         outcomes: list[Outcome] = []
         held: set[str] = set()
-        for job in jobs:
+        for attempted in batch:
             # Behind one that waits for a lock wait all that touch the same: they keep their order.
-            outcome = self._attempt(connection, [job], own=own)[0] if held.isdisjoint(job.touches) else Locked()
+            touches = attempted.job.touches
+            outcome = self._attempt(connection, [attempted], own=own)[0] if held.isdisjoint(touches) else Locked()
             if isinstance(outcome, Locked):
-                held.update(job.touches)
+                held.update(touches)
             outcomes.append(outcome)
         return outcomes
 
@@ -290,6 +335,7 @@ class GroupCommit:
             if not isinstance(outcome, Locked):
                 done[pending.loop].append((pending, outcome))
             elif not pending.is_late:
+                pending.put_off()
                 again.append(pending)
             else:
                 done[pending.loop].append((pending, Unavailable(_HELD_TOO_LONG)))

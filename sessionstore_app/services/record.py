@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, InterfaceError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
@@ -55,11 +55,10 @@ class _Work:
         return isinstance(job, Ask)
 
     def change(self, connection: BaseDatabaseWrapper, jobs: Sequence[Job]) -> list[Outcome]:
-        with transaction.atomic(using=connection.alias):
-            sessions = {session_id for job in jobs for session_id in job.sessions}
-            batch = Batch(sessions=sessions, rooms={name for job in jobs for name in job.rooms})
-            outcomes = [_run_job(job, batch) for job in jobs]
-            batch.save()
+        sessions = {session_id for job in jobs for session_id in job.sessions}
+        batch = Batch(sessions=sessions, rooms={name for job in jobs for name in job.rooms})
+        outcomes = [_run_job(job, batch) for job in jobs]
+        batch.save()
         return outcomes
 
     def read(self, connection: BaseDatabaseWrapper, job: Ask) -> Outcome:

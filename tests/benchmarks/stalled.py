@@ -40,7 +40,7 @@ def measure(folder: Path, *, quick: bool) -> Section:
 
 def compare(server: Server, *, quick: bool) -> tuple[list[Result], list[Result]]:
     """With and without the stalled peer in turn."""
-    repeats, seconds = (2, 2.0) if quick else (4, 3.0)
+    repeats, seconds = (1, 2.0) if quick else (4, 3.0)
     healthy: list[Result] = []
     stalled: list[Result] = []
     for turn in range(repeats):

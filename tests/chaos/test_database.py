@@ -75,6 +75,27 @@ async def test_a_resume_that_was_unavailable_burns_nothing() -> None:
         await guests.leave()
 
 
+async def test_a_takeover_that_was_unavailable_leaves_the_session_in_good_hands() -> None:
+    """P16: served by the old socket or by nobody, but never a peer that is neither there nor away."""
+    with running(settings={"NODE_RENEW_SECONDS": 1, "NODE_LEASE_SECONDS": 10}) as server:
+        guests = Guests(server)
+        watcher, wire = await guests.join(ROOM), await guests.join(ROOM)
+        back = await guests.connect()
+        resume = {"session_id": wire.id, "resume_token": wire.session["resume_token"]}
+        path = server.database_url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            refused = await within(back.start("session.open", resume=resume), "an answer", LOCKED_SECONDS)
+            assert refused["error"]["data"]["reason"] == "UNAVAILABLE"
+            other.execute("ROLLBACK")
+        await wire.drop()
+        await watcher.expect("room.peers", lambda told: [peer["state"] for peer in told["updated"]] == ["DISCONNECTED"])
+        assert (await back.open(resume=resume))["resumed"] is True
+        await watcher.call("room.set", room=ROOM, key="k", value=1)
+        await back.expect_change("k", 1)
+        await guests.leave()
+
+
 async def test_a_short_lock_is_waited_for() -> None:
     with running() as server:
         guests = Guests(server)
