@@ -10,4 +10,4 @@ class ProjectConfig(AppConfig):
 
     def ready(self) -> None:
         """Import them."""
-        from project import receivers  # noqa: F401, PLC0415  # needs the app registry
+        from project import receivers  # noqa: F401  # needs the app registry

@@ -74,7 +74,12 @@ class Settings:
     @property
     def store_limits(self) -> StoreLimits:
         """The limits of a room's store."""
-        return StoreLimits(value_bytes=self.value_bytes, keys=self.keys, store_bytes=self.store_bytes)
+        return _store_limits(self.value_bytes, self.keys, self.store_bytes)
+
+
+@lru_cache(maxsize=8)
+def _store_limits(value_bytes: int, keys: int, store_bytes: int) -> StoreLimits:
+    return StoreLimits(value_bytes=value_bytes, keys=keys, store_bytes=store_bytes)
 
 
 _NAMES = {spec.name.upper(): spec.name for spec in fields(Settings)}

@@ -54,6 +54,7 @@ class SessionStoreConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has
         try:
             socket = Socket(await presence.running_hub(), found, send)
             await send({"type": "websocket.accept"})
+            socket.connection.accepted()
             await socket.serve(receive)
         finally:
             counts.release(found.address)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from sessionstore_app import conf
 from sessionstore_app.core.close import CloseReason
@@ -40,6 +40,7 @@ from sessionstore_app.services import (
     tokens,
 )
 from sessionstore_app.services.connection import Connection
+from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.events import Said
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.policy import ANONYMOUS, Identity
@@ -239,27 +240,28 @@ async def room_write(socket: Socket, params: methods.RoomWrite) -> str:
     """Write several keys together."""
     changes = tuple(_change(socket, params.room, item.key, item) for item in params.ops)
     check_distinct(changes)
-    return frames.writes_result(await _write(socket, params.room, changes, params.op))
+    written = await _write(socket, params.room, changes, params.op)
+    result = written.result
+    return frames.writes_result(result.version, written.texts.values(), duplicate=result.duplicate)
 
 
 async def _write_one(socket: Socket, room: str, change: Change, op: int | None) -> str:
-    return frames.write_result(await _write(socket, room, (change,), op))
+    written = await _write(socket, room, (change,), op)
+    return frames.write_result(written.texts[change.key], duplicate=written.result.duplicate)
 
 
-async def _write(socket: Socket, room: str, changes: tuple[Change, ...], op: int | None) -> Any:
+async def _write(socket: Socket, room: str, changes: tuple[Change, ...], op: int | None) -> Written:
     epoch = _writable_epoch(socket, room)
     socket.take_writes(len(changes))
-    author = socket.session.author
-    written = await entrylog.write(
+    return await entrylog.write(
         room,
         epoch if epoch is not None else await entrylog.room_epoch(room),
         changes,
-        by=author,
+        by=socket.session.author,
         op=op,
         # The room was cleared meanwhile: whoever left it must not write into the next one.
         refresh=lambda: _writable_epoch(socket, room),
     )
-    return written.result
 
 
 def _writable_epoch(socket: Socket, room: str) -> Epoch | None:

@@ -95,7 +95,7 @@ class _Pending:
             self._has_begun = False
 
     def give_up(self) -> bool:
-        """Called on the loop: true if it is not to be done. One that has begun has twice the time; then nobody knows."""
+        """Called on the loop: true if it is not to be done. One that has begun has twice the time, then it is open."""
         with _turns:
             waited = time.monotonic() - self.started_at
             self._was_given_up = waited > PATIENCE_SECONDS * (2 if self._has_begun else 1)
@@ -167,8 +167,8 @@ class GroupCommit:
     async def run(self, job: Any) -> Any:
         """Do one job and return its result. Raises what it raised, or Unavailable.
 
-        Unavailable after two seconds says that it was not done; after more, the connection was cut or stood still while it was
-        being done, and it may have happened or not.
+        Unavailable after two seconds says that it was not done; after more, the connection was cut or stood still while
+        it was being done, and it may have happened or not.
         """
         if ON_CALLERS_CONNECTION.get():
             return await self._run_here(job)

@@ -8,7 +8,7 @@ tests. It knows no clock (times are milliseconds since the epoch, handed in), no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NewType
@@ -220,14 +220,12 @@ def _written(write: Write, change: Change, old: Entry, text: str | None, version
 
 
 def _tally_after(tally: Tally, present: Sequence[Entry], written: Sequence[Entry], version: int) -> Tally:
-    pairs = list(zip(present, written, strict=True))
-    return replace(
-        tally,
-        version=version,
-        keys=tally.keys + sum(new.exists - old.exists for old, new in pairs),
-        size_bytes=tally.size_bytes + sum(new.size_bytes - old.size_bytes for old, new in pairs),
-        tombstones=tally.tombstones + sum(is_tombstone(new) - is_tombstone(old) for old, new in pairs),
-    )
+    keys, size_bytes, tombstones = tally.keys, tally.size_bytes, tally.tombstones
+    for old, new in zip(present, written, strict=True):
+        keys += new.exists - old.exists
+        size_bytes += new.size_bytes - old.size_bytes
+        tombstones += is_tombstone(new) - is_tombstone(old)
+    return Tally(version=version, keys=keys, size_bytes=size_bytes, tombstones=tombstones, floor=tally.floor)
 
 
 def is_tombstone(entry: Entry) -> bool:

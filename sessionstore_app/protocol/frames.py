@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from sessionstore_app.core import jsontext
-from sessionstore_app.core.entries import Author, Entry, WriteResult
+from sessionstore_app.core.entries import Author, Entry
 from sessionstore_app.core.jsontext import dumps
 
 
@@ -49,16 +49,15 @@ def entries(of: Iterable[Entry]) -> str:
     return f"[{','.join(map(entry, of))}]"
 
 
-def write_result(result: WriteResult) -> str:
-    """Result of a write to one key: the entry, with `duplicate` where it was a repeat."""
-    text = entry(result.entries[0])
-    return f'{text[:-1]},"duplicate":true}}' if result.duplicate else text
+def write_result(text: str, *, duplicate: bool) -> str:
+    """Result of a write to one key: the entry, as text, with `duplicate` where it was a repeat."""
+    return f'{text[:-1]},"duplicate":true}}' if duplicate else text
 
 
-def writes_result(result: WriteResult) -> str:
-    """Result of `room.write`: `{version, entries}`."""
-    tail = ',"duplicate":true}' if result.duplicate else "}"
-    return f'{{"version":{result.version},"entries":{entries(result.entries)}{tail}'
+def writes_result(version: int, texts: Iterable[str], *, duplicate: bool) -> str:
+    """Result of `room.write`: `{version, entries}`; the entries are text."""
+    tail = ',"duplicate":true}' if duplicate else "}"
+    return f'{{"version":{version},"entries":[{",".join(texts)}]{tail}'
 
 
 def _notification(method: str, params: str) -> str:

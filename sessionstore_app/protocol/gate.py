@@ -15,7 +15,7 @@ from sessionstore_app.core.errors import ParseError
 from sessionstore_app.core.jsontext import MAX_INTEGER, Json
 
 # Possessive, and it takes a string that never ends whole: no text makes it look twice at the same place.
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_STRINGS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _OPENING_OR_CLOSING = re.compile(r"[\[\]{}]")
 _LONG_NUMBER = re.compile(r"\d{16}")
 _decoder: msgspec.json.Decoder[Json] = msgspec.json.Decoder()

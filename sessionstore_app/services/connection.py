@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.jsontext import size_bytes
 from sessionstore_app.protocol import frames
+from sessionstore_app.services.transports import TrySend, fast_path
 
 if TYPE_CHECKING:
     from sessionstore_app.services.hub import Hub
@@ -56,6 +57,7 @@ class Connection:
         "_sending",
         "_sent_bytes",
         "_stalled_at",
+        "_try_send",
         "_unstored_bytes",
         "batches",
         "beat_slot",
@@ -73,6 +75,8 @@ class Connection:
     def __init__(self, hub: Hub, send: Send, limit_bytes: int) -> None:
         self._hub = hub
         self._send = send
+        # Known once the handshake is over; None for a server that is not known by type.
+        self._try_send: TrySend | None = None
         self._sending: asyncio.Task[None] | None = None
         self._outbox: list[str] = []
         self._outbox_bytes = 0
@@ -116,6 +120,10 @@ class Connection:
             self._outbox_bytes += len(text)
         if not self.scheduled:
             self._hub.schedule(self)
+
+    def accepted(self) -> None:
+        """The handshake is over."""
+        self._try_send = fast_path(self._send)
 
     def cork(self) -> None:
         """Keep what is put until `uncork`."""
@@ -168,6 +176,12 @@ class Connection:
         self.scheduled = False
         if self.is_corked:
             return
+        if self._behind is None and self._sending is None and self.close_reason is None:
+            # Almost always: nothing is behind, so what waits is all there is.
+            waiting, self._outbox = self._outbox, []
+            self._send_all([f"[{','.join(waiting)}]"] if self.batches and len(waiting) > 1 else waiting)
+            if self._stalled_at is None and not self.is_behind and self.changed is None:
+                return
         while self._sending is None and self.close_reason is None:
             if self._behind and not self._outbox and not self.is_behind:
                 self._render_behind()
@@ -234,6 +248,8 @@ class Connection:
         """Hand frames to the server, in place; what is left when it holds back is finished by a task."""
         for position, text in enumerate(texts):
             self._sent_bytes += size_bytes(text)
+            if self._try_send is not None and self._try_send(text):
+                continue
             if self.wants_heartbeat and self._sent_bytes - self._acked_bytes > HOPELESS * self.limit_bytes:
                 # It asks and asks, and takes no answer; a server that never holds back would keep them all.
                 self.close(CloseReason.MESSAGE_QUEUE_LIMIT_REACHED)
@@ -272,7 +288,7 @@ def run_to_first_suspension(awaitable: Awaitable[None]) -> Coroutine[Any, Any, N
 
     Most sends and most requests never wait: a task for each would cost more than their work.
     """
-    if not isinstance(awaitable, Coroutine):
+    if type(awaitable) is not types.CoroutineType:
         return _await(awaitable)
     try:
         waits_for = awaitable.send(None)

@@ -39,10 +39,11 @@ _EPOCHS_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A write as it happened: in which epoch, with which result."""
+    """A write as it happened: in which epoch, with which result, and its entries as text, by key."""
 
     epoch: Epoch
     result: WriteResult
+    texts: Mapping[str, str]
 
 
 # By loop: a test's loop ends with its transaction, and what it read must not outlive it.
@@ -103,7 +104,7 @@ async def write(
             else:
                 epoch = await room_epoch(room, fresh=True)
             continue
-        written = Written(epoch, result)
+        written = Written(epoch, result, {entry.key: frames.entry(entry) for entry in result.entries})
         if result.changed:
             if ON_CALLERS_CONNECTION.get():
                 await bridge.after_commit(record.USING, partial(announce, room, written))
@@ -116,8 +117,7 @@ async def write(
 async def announce(room: str, written: Written) -> None:
     """Tell everybody of a write that is committed."""
     entries = written.result.entries
-    texts = {entry.key: frames.entry(entry) for entry in entries}
-    await hub.announce((room, Changed(written.epoch, written.result.version, texts)))
+    await hub.announce((room, Changed(written.epoch, written.result.version, written.texts)))
     for entry in entries:
         if entry.expires_at_ms is not None:
             _expire_later(room, written.epoch, entry)

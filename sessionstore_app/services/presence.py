@@ -172,11 +172,13 @@ class Presence:
             logger.warning("A lost connection could not be recorded yet: %s", error)
 
     async def heal(self, names: list[str]) -> None:
-        """See `hub.Keeper`. Reads rosters and versions of all rooms at once, and entries only where versions differ."""
+        """See `hub.Keeper`. Compares versions of all rooms at once, and reads rosters and entries where they differ."""
         local = {name: room for name in names if (room := self.hub.rooms.get(name)) is not None and room.epoch}
         if not local:
             return
-        for name, roster in (await record.ask(partial(questions.rosters, list(local)))).items():
+        known = await record.ask(partial(questions.roster_versions, list(local)))
+        stale = [name for name, at in known.items() if at != (local[name].roster, local[name].epoch)]
+        for name, roster in (await record.ask(partial(questions.rosters, stale))).items() if stale else ():
             room = local[name]
             if room.epoch != roster.epoch:
                 room.restart(roster.epoch, "CLEARED")

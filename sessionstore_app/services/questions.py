@@ -34,6 +34,12 @@ def rosters(names: Iterable[str]) -> dict[str, Roster]:
     return found
 
 
+def roster_versions(names: Iterable[str]) -> dict[str, tuple[int, Epoch]]:
+    """Version of the roster and epoch of the rooms that there are."""
+    found = Room.objects.filter(name__in=list(names)).values_list("name", "roster", "epoch")
+    return {name: (roster, Epoch(epoch)) for name, roster, epoch in found}
+
+
 def epoch_of(room: str) -> Epoch:
     """The epoch of a room; empty if there is none."""
     return Epoch(Room.objects.filter(name=room).values_list("epoch", flat=True).first() or "")

@@ -56,7 +56,8 @@ class RoomsInATransaction(TestCase):
         assert rooms.delete("standup", "never").value is None
 
     def test_p6_falsy_values_are_values(self) -> None:
-        for value in (0, False, "", [], {}):
+        falsy: list[Any] = [0, False, "", [], {}]
+        for value in falsy:
             rooms.set("standup", "key", value)
             assert rooms.get_entry("standup", "key").exists
             assert rooms.get("standup", "key") == value

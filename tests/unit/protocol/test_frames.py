@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionstore_app.core.entries import Author, Entry, SessionId, WriteResult
+from sessionstore_app.core.entries import Author, Entry, SessionId
 from sessionstore_app.core.jsontext import Json, dumps
 from sessionstore_app.protocol import frames
 from tests.unit.generated import SOME, json_values, texts
@@ -76,10 +76,11 @@ def test_entries_are_told_in_order(keys: list[str]) -> None:
 
 @pytest.mark.parametrize("is_repeat", [False, True])
 def test_t20_the_result_of_a_write_says_if_it_was_a_repeat(is_repeat: bool) -> None:
-    result = WriteResult(version=4, entries=(ENTRY,), changed=not is_repeat, duplicate=is_repeat)
+    text = frames.entry(ENTRY)
     told: dict[str, Json] = {"duplicate": True} if is_repeat else {}
-    assert json.loads(frames.write_result(result)) == {**ENTRY_JSON, **told}
-    assert json.loads(frames.writes_result(result)) == {"version": 4, "entries": [ENTRY_JSON], **told}
+    assert json.loads(frames.write_result(text, duplicate=is_repeat)) == {**ENTRY_JSON, **told}
+    both = json.loads(frames.writes_result(4, [text], duplicate=is_repeat))
+    assert both == {"version": 4, "entries": [ENTRY_JSON], **told}
 
 
 ROOM = 'a "room" é'
