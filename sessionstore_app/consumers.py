@@ -95,9 +95,8 @@ class Socket:
         self._under_way = 0
         self._closing: CloseReason | None = None
         self._principal: str | None = None
-        self._open_timer: asyncio.TimerHandle | None = hub.loop.call_later(
-            settings.open_seconds, self.connection.close, CloseReason.OPEN_TIMEOUT
-        )
+        self._open_timer: asyncio.TimerHandle | None = None
+        self.expect_open()
 
     # --- what handlers ask
 
@@ -108,8 +107,13 @@ class Socket:
             raise NotOpen
         return self.connection.session
 
+    def expect_open(self) -> None:
+        """Close the socket unless its session is asked for in time."""
+        seconds = conf.current().open_seconds
+        self._open_timer = self.hub.loop.call_later(seconds, self.connection.close, CloseReason.OPEN_TIMEOUT)
+
     def opened(self) -> None:
-        """The session is open: the socket may stay."""
+        """The session was asked for: the socket may stay."""
         if self._open_timer is not None:
             self._open_timer.cancel()
             self._open_timer = None
@@ -238,7 +242,10 @@ class Socket:
                 waiting.append(self.hub.spawn(rest))
                 waiting[-1].add_done_callback(self._done)
                 await self._wait_for_room()
-        if waiting:
+        if waiting and self.connection.is_corked:
+            # The session opens with this batch: its answer comes before all others.
+            await self._answer_batch(replies, waiting)
+        elif waiting:
             self._start(self._answer_batch(replies, waiting))
         else:
             self._answer(_batch_text(replies))

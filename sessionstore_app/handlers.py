@@ -19,7 +19,6 @@ from sessionstore_app.core.errors import (
     InvalidParams,
     LimitExceeded,
     NotJoined,
-    SessionStoreError,
     ValueTooLarge,
 )
 from sessionstore_app.core.jsontext import Json, dumps, size_bytes
@@ -67,6 +66,7 @@ class Socket(Protocol):
     @property
     def session(self) -> OpenSession: ...
     def opened(self) -> None: ...
+    def expect_open(self) -> None: ...
     def admit_user(self, principal: str) -> bool: ...
     def take_writes(self, number: int) -> None: ...
     def close_soon(self, reason: CloseReason) -> None: ...
@@ -79,9 +79,17 @@ async def session_open(socket: Socket, params: methods.SessionOpen) -> str:
     """Open a session, or bring one back."""
     if socket.connection.session is not None:
         raise AccessDenied("The session is open already.", hint="One socket serves one session.")
-    connection = socket.connection
     # It has asked in time; what takes long from here on is not its fault.
     socket.opened()
+    try:
+        return await _open(socket, params)
+    finally:
+        if socket.connection.session is None:
+            socket.expect_open()
+
+
+async def _open(socket: Socket, params: methods.SessionOpen) -> str:
+    connection = socket.connection
     who = await _identify(socket, params.token)
     if not socket.admit_user(who.principal):
         limit = conf.current().sockets_per_user
@@ -94,10 +102,10 @@ async def session_open(socket: Socket, params: methods.SessionOpen) -> str:
     opened = await _open_or_resume(socket, who, params.resume)
     try:
         rooms = await _rejoin(socket, opened, params.resume)
-    except SessionStoreError:
+    except Exception:
+        socket.close_soon(CloseReason.INTERNAL_ERROR)
         if params.resume is not None:
             await sessions.give_back(opened.session, params.resume.resume_token)
-        socket.close_soon(CloseReason.INTERNAL_ERROR)
         raise
     return _open_result(socket, opened, who, rooms)
 
@@ -187,8 +195,10 @@ async def session_close(socket: Socket, params: methods.SessionClose) -> str:
     # Who goes is not told that it went.
     for name in list(socket.connection.members):
         socket.hub.remove_member(name, socket.connection)
-    await presence.end_session(session.id, CloseReason.CLOSED_BY_CLIENT.name)
-    socket.close_soon(CloseReason.CLOSED_BY_CLIENT)
+    with sessions.in_transit(socket.hub, session.id):
+        await presence.end_session(session.id, CloseReason.CLOSED_BY_CLIENT.name)
+        # From here on the reason says that it is over.
+        socket.close_soon(CloseReason.CLOSED_BY_CLIENT)
     return "{}"
 
 

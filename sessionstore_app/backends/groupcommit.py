@@ -11,30 +11,31 @@ its jobs run at once, on its own connection.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import queue
 import threading
 import time
 import weakref
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from sessionstore_app.backends.waiting import (
+    MAX_BATCH,
+    PATIENCE_SECONDS,
+    RETRY_SECONDS,
+    Attempted,
+    Caller,
+    Direct,
+    Pending,
+    Waiting,
+)
 from sessionstore_app.core.errors import Unavailable
 
-MAX_BATCH = 256
-MAX_READS = 16
-# The thread ends, and gives its connection back, when nothing came for so long.
-IDLE_SECONDS = 5.0
-# A job whose rows are locked elsewhere is tried again for so long.
-PATIENCE_SECONDS = 2.0
-RETRY_SECONDS = 0.005
 # PostgreSQL's code for a lock that was not had in time.
 _LOCK_NOT_AVAILABLE = "55P03"
 _HELD_TOO_LONG = "Another transaction holds the room for too long."
@@ -70,99 +71,18 @@ class Work(Protocol):
         """Answer one read."""
 
 
-@dataclass(slots=True, eq=False)
-class _Pending:
-    job: Any
-    future: asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop
-    started_at: float = field(default_factory=time.monotonic)
-    _has_begun: bool = False
-    _was_given_up: bool = False
-
-    @property
-    def is_late(self) -> bool:
-        return time.monotonic() - self.started_at > PATIENCE_SECONDS
-
-    def begin(self) -> bool:
-        """Called in the thread, when nothing is in the way any more; false if the caller was told it took too long."""
-        with _turns:
-            self._has_begun = not (self._was_given_up or self.future.done())
-            return self._has_begun
-
-    def put_off(self) -> None:
-        """It was not done after all."""
-        with _turns:
-            self._has_begun = False
-
-    def give_up(self) -> bool:
-        """Called on the loop: true if it is not to be done. One that has begun has twice the time, then it is open."""
-        with _turns:
-            waited = time.monotonic() - self.started_at
-            self._was_given_up = waited > PATIENCE_SECONDS * (2 if self._has_begun else 1)
-            return self._was_given_up
-
-
-@dataclass(slots=True)
-class _Direct:
-    """A job of a caller that does it itself."""
-
-    job: Any
-
-    def begin(self) -> bool:
-        return True
-
-
-# Between the thread that begins a job and the loop that gives it up.
-_turns = threading.Lock()
-
-
-_Attempted: TypeAlias = _Pending | _Direct
-
-
-class _Caller:
-    """What a loop that hands over jobs waits for, in the order it came.
-
-    `isolated` says that the loop's ORM connection is inside a test's transaction; until that is known, jobs wait here.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.isolated: bool | None = None
-        self.undecided: list[_Pending] = []
-        self.deciding: asyncio.Task[None] | None = None
-        self._loop = loop
-        self._waiting: deque[_Pending] = deque()
-        self._looks = False
-
-    def wait_for(self, pending: _Pending) -> None:
-        """Tell the caller if it takes too long; one timer for all, running only while somebody waits."""
-        self._waiting.append(pending)
-        if not self._looks:
-            self._look_later()
-
-    def _look_later(self) -> None:
-        self._looks = True
-        self._loop.call_later(PATIENCE_SECONDS / 8, self._look, context=contextvars.Context())
-
-    def _look(self) -> None:
-        while self._waiting and (self._waiting[0].future.done() or self._waiting[0].give_up()):
-            pending = self._waiting.popleft()
-            if not pending.future.done():
-                pending.future.set_exception(Unavailable("The database did not answer in time."))
-        self._looks = False
-        if self._waiting:
-            self._look_later()
-
-
 class GroupCommit:
     """Does jobs on the database alias `using`, as `work` says."""
 
     def __init__(self, using: str, work: Work) -> None:
         self._using = using
         self._work = work
-        self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._callers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Caller] = weakref.WeakKeyDictionary()
+        # Called on the loop with what was done for a caller that has gone or was told that it took too long.
+        self.orphaned: Callable[[Outcome], None] = lambda outcome: None
+        self._callers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Caller] = weakref.WeakKeyDictionary()
 
     async def run(self, job: Any) -> Any:
         """Do one job and return its result. Raises what it raised, or Unavailable.
@@ -175,11 +95,11 @@ class GroupCommit:
         loop = asyncio.get_running_loop()
         caller = self._callers.get(loop)
         if caller is None:
-            caller = self._callers[loop] = _Caller(loop)
+            caller = self._callers[loop] = Caller(loop)
             caller.deciding = loop.create_task(self._decide(caller))
         if caller.isolated:
             return await self._run_here(job)
-        pending = _Pending(job, loop.create_future(), loop)
+        pending = Pending(job, loop.create_future(), loop)
         caller.wait_for(pending)
         if caller.isolated is None:
             caller.undecided.append(pending)
@@ -188,14 +108,14 @@ class GroupCommit:
             self._ensure_thread()
         return await pending.future
 
-    async def _decide(self, caller: _Caller) -> None:
+    async def _decide(self, caller: Caller) -> None:
         """Find out whether the loop is a test's, and hand on what has come meanwhile, in its order."""
         isolated = await hop(self._using, self._is_isolated)
         for pending in caller.undecided if isolated else ():
             try:
-                _resolve([(pending, await self._run_here(pending.job))])
+                _resolve([(pending, await self._run_here(pending.job))], self.orphaned)
             except Exception as error:  # it is the caller's
-                _resolve([(pending, error)])
+                _resolve([(pending, error)], self.orphaned)
         caller.isolated = isolated
         for pending in caller.undecided if not isolated else ():
             self._queue.put(pending)
@@ -221,7 +141,7 @@ class GroupCommit:
     def _run_one(self, job: Any) -> Any:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            outcome = self._attempt(connections[self._using], [_Direct(job)], own=False)[0]
+            outcome = self._attempt(connections[self._using], [Direct(job)], own=False)[0]
             if not isinstance(outcome, Locked):
                 break
             if time.monotonic() > deadline:
@@ -239,41 +159,35 @@ class GroupCommit:
 
     def _serve(self) -> None:
         connection = connections[self._using]
-        changes: deque[_Pending] = deque()
-        reads: deque[_Pending] = deque()
+        waiting = Waiting()
         try:
-            while self._take(changes, reads):
-                changes.extendleft(reversed(self._do(connection, _first(changes, MAX_BATCH))))
-                # A read sees the changes that came before it, so it waits with those that still wait for a lock.
-                held = {name for pending in changes for name in pending.job.touches}
-                ready = [pending for pending in reads if held.isdisjoint(pending.job.touches)][:MAX_READS]
-                for pending in ready:
-                    reads.remove(pending)
-                self._do(connection, ready)
+            while self._take(waiting):
+                waiting.locked.extendleft(reversed(self._do(connection, waiting.next_changes())))
+                self._do(connection, waiting.next_reads())
         finally:
             connection.close()
 
-    def _do(self, connection: BaseDatabaseWrapper, batch: list[_Pending]) -> list[_Pending]:
+    def _do(self, connection: BaseDatabaseWrapper, batch: list[Pending]) -> list[Pending]:
         """Do these; return what must be tried again. Who was told that it took too long has no use for it any more."""
         batch = [pending for pending in batch if not pending.future.done()]
         return self._settle(batch, self._attempt(connection, batch, own=True)) if batch else []
 
-    def _take(self, changes: deque[_Pending], reads: deque[_Pending]) -> bool:
-        """Sort what is queued into changes and reads, waiting for the first; false when the thread should end."""
-        timeout = RETRY_SECONDS if changes or reads else IDLE_SECONDS
-        while len(changes) < MAX_BATCH:
+    def _take(self, waiting: Waiting) -> bool:
+        """Take what is queued, waiting for the first; false when the thread should end."""
+        timeout = waiting.pause()
+        while len(waiting.changes) < MAX_BATCH:
             try:
                 pending = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()
             except queue.Empty:
-                if changes or reads:
+                if waiting:
                     return True
                 if self._retire():
                     return False
                 continue
             if pending is None:
                 # Closed: what came before is still done, then the next look finds nothing.
-                return bool(changes or reads) and self._requeue_end()
-            (reads if self._work.is_read(pending.job) else changes).append(pending)
+                return bool(waiting) and self._requeue_end()
+            (waiting.reads if self._work.is_read(pending.job) else waiting.changes).append(pending)
             timeout = 0.0
         return True
 
@@ -290,7 +204,7 @@ class GroupCommit:
                 self._thread = None
             return True
 
-    def _attempt(self, connection: BaseDatabaseWrapper, batch: Sequence[_Attempted], *, own: bool) -> list[Outcome]:
+    def _attempt(self, connection: BaseDatabaseWrapper, batch: Sequence[Attempted], *, own: bool) -> list[Outcome]:
         """Do jobs, changes together; if one breaks the transaction, one by one, so that only the culprit fails."""
         try:
             if not connection.in_atomic_block:
@@ -308,14 +222,14 @@ class GroupCommit:
                 return self._one_by_one(connection, batch, own=own)
             return [unavailable(error) if isinstance(error, DatabaseError | InterfaceError) else error]
 
-    def _change(self, connection: BaseDatabaseWrapper, batch: Sequence[_Attempted]) -> list[Outcome]:
+    def _change(self, connection: BaseDatabaseWrapper, batch: Sequence[Attempted]) -> list[Outcome]:
         with transaction.atomic(using=connection.alias):
             # SQLite has waited for its lock by now: who was given up meanwhile is left out, and nothing of it is done.
             begun = {position for position, attempted in enumerate(batch) if attempted.begin()}
             outcomes = iter(self._work.change(connection, [batch[position].job for position in sorted(begun)]))
             return [next(outcomes) if position in begun else None for position in range(len(batch))]
 
-    def _one_by_one(self, connection: BaseDatabaseWrapper, batch: Sequence[_Attempted], *, own: bool) -> list[Outcome]:
+    def _one_by_one(self, connection: BaseDatabaseWrapper, batch: Sequence[Attempted], *, own: bool) -> list[Outcome]:
         outcomes: list[Outcome] = []
         held: set[str] = set()
         for attempted in batch:
@@ -327,10 +241,10 @@ class GroupCommit:
             outcomes.append(outcome)
         return outcomes
 
-    def _settle(self, batch: list[_Pending], outcomes: list[Outcome]) -> list[_Pending]:
+    def _settle(self, batch: list[Pending], outcomes: list[Outcome]) -> list[Pending]:
         """Hand out the outcomes, one call into each loop; return what must be tried again."""
-        again: list[_Pending] = []
-        done: defaultdict[asyncio.AbstractEventLoop, list[tuple[_Pending, Outcome]]] = defaultdict(list)
+        again: list[Pending] = []
+        done: defaultdict[asyncio.AbstractEventLoop, list[tuple[Pending, Outcome]]] = defaultdict(list)
         for pending, outcome in zip(batch, outcomes, strict=True):
             if not isinstance(outcome, Locked):
                 done[pending.loop].append((pending, outcome))
@@ -341,7 +255,7 @@ class GroupCommit:
                 done[pending.loop].append((pending, Unavailable(_HELD_TOO_LONG)))
         for loop, results in done.items():
             try:
-                loop.call_soon_threadsafe(_resolve, results)
+                loop.call_soon_threadsafe(_resolve, results, self.orphaned)
             except RuntimeError:
                 # The loop was closed while its job ran: nobody waits for the answer any more.
                 continue
@@ -387,10 +301,6 @@ def _make_ready(connection: BaseDatabaseWrapper, *, own: bool) -> None:
             cursor.execute("SET lock_timeout = '20ms'")
 
 
-def _first(items: deque[_Pending], count: int) -> list[_Pending]:
-    return [items.popleft() for _ in range(min(count, len(items)))]
-
-
 def unavailable(error: DatabaseError | InterfaceError) -> Unavailable:
     """What callers are told when the database fails them."""
     told = Unavailable()
@@ -398,11 +308,12 @@ def unavailable(error: DatabaseError | InterfaceError) -> Unavailable:
     return told
 
 
-def _resolve(results: list[tuple[_Pending, Outcome]]) -> None:
+def _resolve(results: list[tuple[Pending, Outcome]], orphaned: Callable[[Outcome], None]) -> None:
     for pending, outcome in results:
         if pending.future.done():
-            continue
-        if isinstance(outcome, BaseException):
+            if outcome is not None and not isinstance(outcome, BaseException):
+                orphaned(outcome)
+        elif isinstance(outcome, BaseException):
             pending.future.set_exception(outcome)
         else:
             pending.future.set_result(outcome)

@@ -248,13 +248,13 @@ class Connection:
         """Hand frames to the server, in place; what is left when it holds back is finished by a task."""
         for position, text in enumerate(texts):
             self._sent_bytes += size_bytes(text)
-            if self._try_send is not None and self._try_send(text):
-                continue
             if self.wants_heartbeat and self._sent_bytes - self._acked_bytes > HOPELESS * self.limit_bytes:
                 # It asks and asks, and takes no answer; a server that never holds back would keep them all.
                 self.close(CloseReason.MESSAGE_QUEUE_LIMIT_REACHED)
                 return
             try:
+                if self._try_send is not None and self._try_send(text):
+                    continue
                 rest = run_to_first_suspension(self._send({"type": "websocket.send", "text": text}))
             except Exception as error:  # servers raise what they like at a socket that is gone
                 self._fail(error)

@@ -71,6 +71,8 @@ class Hub:
         self.rooms: dict[str, LocalRoom] = {}
         self.connections: dict[Connection, None] = {}
         self.counters = Counters()
+        # Sessions being opened, resumed or ended: the record and this process may differ about them for a moment.
+        self.in_transit: set[str] = set()
         self._bus: Bus | None = layer_bus()
         self.keeper = keeper
         self._heartbeat = Heartbeat(self.loop)
@@ -167,17 +169,15 @@ class Hub:
             self.loop.call_soon(self._tick, context=self._context)
 
     def _tick(self) -> None:
-        try:
-            dirty, self._dirty = self._dirty, {}
-            for room in dirty:
-                room.flush()
-            if self._rosters:
-                self._flush_rosters()
-        finally:
-            touched, self._touched = self._touched, []
-            self._ticking = False
-            for connection in touched:
-                connection.flush()
+        dirty, self._dirty = self._dirty, {}
+        for room in dirty:
+            _guarded(room.flush)
+        if self._rosters:
+            _guarded(self._flush_rosters)
+        touched, self._touched = self._touched, []
+        self._ticking = False
+        for connection in touched:
+            _guarded(connection.flush)
 
     # --- rooms
 
@@ -389,6 +389,14 @@ class Hub:
         for member in list(room.members.values()):
             if member.session_id not in alone:
                 member.connection.put_unstored(text)
+
+
+def _guarded(act: Callable[[], None]) -> None:
+    """One room's or connection's fault is no other's."""
+    try:
+        act()
+    except Exception:
+        logger.exception("A tick of the hub failed for one of many.")
 
 
 _running: Hub | None = None

@@ -11,15 +11,16 @@ import asyncio
 import logging
 import weakref
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from functools import partial
+from typing import Any
 
 from sessionstore_app import conf, signals
 from sessionstore_app.backends.base import Backend
 from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Epoch, Space
-from sessionstore_app.core.errors import SessionStoreError
+from sessionstore_app.core.errors import SessionStoreError, Unavailable
 from sessionstore_app.core.patterns import EVERYTHING
 from sessionstore_app.models import SessionState
 from sessionstore_app.protocol import frames
@@ -37,6 +38,8 @@ logger = logging.getLogger("sessionstore_app")
 
 # How much the reaper takes at a time.
 _REAP_BATCH = 200
+# Counts may agree by chance; every so many renewals the sessions themselves are compared.
+_COMPARE_EVERY = 12
 _LOST = CloseReason.CONNECTION_LOST.name
 # A wiped space refuses late writes for so long; a write that took longer has long failed.
 _WIPED_KEPT_MS = 3_600_000
@@ -117,20 +120,31 @@ async def end_session(session_id: str, reason: str, *, generation: int | None = 
         known = (await record.ask(partial(questions.states, [session_id]))).get(session_id)
         if known is None or known[1] != generation:
             return False
-    await _remove_owned([session_id])
+    if await _remove_owned([session_id]):
+        raise Unavailable("A room of the session is out of reach.")
     job = jobs.Close(session_id=session_id, reason=reason, generation=generation)
     ended, happened = await record.run(job)
     await tell(happened)
     return bool(ended)
 
 
-async def _remove_owned(session_ids: Collection[str]) -> None:
-    """What dies with sessions goes before them: who dies in between leaves them for the next reaper to end again."""
+async def _remove_owned(session_ids: Collection[str]) -> set[str]:
+    """What dies with sessions goes before them: who dies in between leaves them for the next reaper to end again.
+
+    Returns the sessions that something could not be removed of, because a room is out of reach at this moment.
+    """
     owners: defaultdict[tuple[str, Epoch], set[str]] = defaultdict(set)
     for session_id, room, epoch in await record.ask(partial(questions.rooms_of, session_ids)):
         owners[room, epoch].add(session_id)
-    for (room, epoch), sessions in owners.items():
-        await entrylog.remove_owned(room, epoch, sessions)
+    removals = (entrylog.remove_owned(room, epoch, sessions) for (room, epoch), sessions in owners.items())
+    results = await asyncio.gather(*removals, return_exceptions=True)
+    kept: set[str] = set()
+    for sessions, result in zip(owners.values(), results, strict=True):
+        if isinstance(result, SessionStoreError):
+            kept |= sessions
+        elif isinstance(result, BaseException):
+            raise result
+    return kept
 
 
 async def disconnect(connection: Connection, reason: CloseReason) -> None:
@@ -162,6 +176,7 @@ class Presence:
     def __init__(self) -> None:
         # Connections whose end the database could not take; told again with each renewal.
         self._unrecorded: list[tuple[Connection, CloseReason]] = []
+        self._renewals = 0
 
     async def lost(self, connection: Connection, reason: CloseReason) -> None:
         """See `hub.Keeper`."""
@@ -176,10 +191,14 @@ class Presence:
         local = {name: room for name in names if (room := self.hub.rooms.get(name)) is not None and room.epoch}
         if not local:
             return
+        epochs = {name: room.epoch for name, room in local.items()}
         known = await record.ask(partial(questions.roster_versions, list(local)))
         stale = [name for name, at in known.items() if at != (local[name].roster, local[name].epoch)]
         for name, roster in (await record.ask(partial(questions.rosters, stale))).items() if stale else ():
             room = local[name]
+            if room.epoch != epochs[name]:
+                # Cleared while we read: what we read may be older than what we heard.
+                continue
             if room.epoch != roster.epoch:
                 room.restart(roster.epoch, "CLEARED")
             peers = {sid: peer_text(peer) for sid, peer in roster.peers.items()}
@@ -231,46 +250,58 @@ class Presence:
 
     async def _reclaim(self) -> None:
         """What we serve and what the record says we serve must be the same; it may have taken us for dead."""
-        served = {c.session.id: c for c in self.hub.connections if c.session is not None}
-        if await record.ask(partial(questions.served, self.hub.node_id)) == len(served):
+        self._renewals += 1
+        count = await record.ask(partial(questions.served_count, self.hub.node_id))
+        if count == len(self._served()) and self._renewals % _COMPARE_EVERY:
             return
+        recorded = await record.ask(partial(questions.served, self.hub.node_id))
+        served = self._served()
         states = await record.ask(partial(questions.states, list(served)))
         for session_id, connection in served.items():
-            state, generation, node_id = states.get(session_id, (SessionState.CLOSED, 0, ""))
-            if connection.session is None or connection.close_reason is not None:
-                continue
-            if state == SessionState.CLOSED:
-                connection.close(CloseReason.CONNECTION_LOST)
-            elif generation != connection.session.generation:
-                connection.close(CloseReason.SESSION_TAKEN_OVER)
-            elif state == SessionState.DISCONNECTED or node_id != self.hub.node_id:
-                await record_and_tell(
-                    jobs.Reclaim(session_id=session_id, generation=generation, node_id=self.hub.node_id)
-                )
+            await self._settle(session_id, connection, states.get(session_id, (SessionState.CLOSED, 0, "")))
+        for session_id, generation in recorded.items():
+            # Opened for a socket that went, or for a caller that was told it took too long: nobody serves it.
+            if session_id not in self._served() and session_id not in self.hub.in_transit:
+                await record_and_tell(self._disconnect(session_id, generation))
+
+    def _served(self) -> dict[str, Connection]:
+        return {c.session.id: c for c in self.hub.connections if c.session is not None}
+
+    async def _settle(self, session_id: str, connection: Connection, recorded: tuple[str, int, str]) -> None:
+        state, generation, node_id = recorded
+        if connection.close_reason is not None or session_id in self.hub.in_transit:
+            return
+        if state == SessionState.CLOSED:
+            connection.close(CloseReason.CONNECTION_LOST)
+        elif connection.session is not None and generation != connection.session.generation:
+            connection.close(CloseReason.SESSION_TAKEN_OVER)
+        elif state == SessionState.DISCONNECTED or node_id != self.hub.node_id:
+            await record_and_tell(jobs.Reclaim(session_id=session_id, generation=generation, node_id=self.hub.node_id))
+
+    def _disconnect(self, session_id: str, generation: int, *, unless_served: bool = False) -> jobs.Disconnect:
+        return jobs.Disconnect(
+            session_id=session_id,
+            generation=generation,
+            reason=CloseReason.CONNECTION_LOST,
+            reconnect_seconds=conf.current().reconnect_seconds,
+            unless_served=unless_served,
+        )
 
     async def reap(self) -> None:
         """End what has lapsed: sessions of dead processes or away too long, empty rooms, entries past their time."""
-        settings = conf.current()
         # First of all: who looks for the dead is alive.
         await record.run(self._lease())
         lost, _ = await record.run(jobs.LapseNodes(limit=_REAP_BATCH, node_id=self.hub.node_id))
         await _all(
-            record_and_tell(
-                jobs.Disconnect(
-                    session_id=session_id,
-                    generation=generation,
-                    reason=CloseReason.CONNECTION_LOST,
-                    reconnect_seconds=settings.reconnect_seconds,
-                    unless_served=True,
-                )
-            )
+            record_and_tell(self._disconnect(session_id, generation, unless_served=True))
             for session_id, generation in lost
         )
         due = await record.ask(partial(questions.overdue, _REAP_BATCH))
-        await _remove_owned(due.sessions)
+        kept = await _remove_owned(due.sessions)
         await _all(
             record_and_tell(jobs.Close(session_id=session_id, reason=reason or _LOST, lapsed=True))
             for session_id, reason in due.sessions.items()
+            if session_id not in kept
         )
         await _all(record_and_tell(jobs.ClearDue(room=room)) for room in due.rooms)
         await self._expire_entries()
@@ -313,6 +344,13 @@ async def _every(seconds: Callable[[], float], act: Callable[[], Awaitable[None]
             logger.exception("Upkeep failed and will try again.")
 
 
+def _spawn_on(started: Hub, act: Coroutine[Any, Any, None]) -> None:
+    if hub.running() is started:
+        started.spawn(act)
+    else:
+        act.close()
+
+
 _start_locks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = weakref.WeakKeyDictionary()
 
 
@@ -337,6 +375,7 @@ async def _start() -> Hub:
     await presence.renew()
     await _start_anew(room_backend())
     await started.start()
+    record.when_orphaned(lambda happened: _spawn_on(started, tell(happened)))
     started.spawn(_every(lambda: conf.current().node_renew_seconds, presence.renew))
     started.spawn(_every(lambda: conf.current().reap_seconds, presence.reap))
     started.spawn(_every(lambda: 60.0, presence.forget))
@@ -350,8 +389,8 @@ _known_backends: weakref.WeakSet[Backend] = weakref.WeakSet()
 async def _start_anew(backend: Backend) -> None:
     """Where entries did not outlive the last process, no room may go on under the epoch it had then."""
     if not backend.survives_process and backend not in _known_backends:
-        _known_backends.add(backend)
         await record.run(jobs.RenewEpochs())
+        _known_backends.add(backend)
 
 
 async def stop_hub() -> None:

@@ -85,9 +85,15 @@ def overdue(limit: int) -> Overdue:
     )
 
 
-def served(node_id: str) -> int:
+def served_count(node_id: str) -> int:
     """How many sessions the record takes this node to serve."""
     return Session.objects.filter(node_id=node_id, state=SessionState.ACTIVE).count()
+
+
+def served(node_id: str) -> dict[str, int]:
+    """Id and generation of the sessions that the record takes this node to serve."""
+    active = Session.objects.filter(node_id=node_id, state=SessionState.ACTIVE)
+    return dict(active.values_list("id", "generation"))
 
 
 def states(session_ids: Collection[str]) -> dict[str, tuple[str, int, str]]:

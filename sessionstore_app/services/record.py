@@ -92,6 +92,11 @@ async def ask(question: Callable[[], T]) -> T:
     return answer
 
 
+def when_orphaned(tell: Callable[[Events], None]) -> None:
+    """Hand on what was recorded for a caller that is gone: others must hear of it all the same."""
+    _commit.orphaned = lambda outcome: None if outcome[1] is None else tell(outcome[1])
+
+
 def close() -> None:
     """Let go of the thread and its connection."""
     _commit.close()

@@ -6,8 +6,10 @@ same session.
 
 from __future__ import annotations
 
+import logging
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from heapq import nsmallest
@@ -15,7 +17,7 @@ from heapq import nsmallest
 from sessionstore_app import conf
 from sessionstore_app.backends.base import Reading
 from sessionstore_app.core.entries import Author, Entry, Epoch, SessionId
-from sessionstore_app.core.errors import LimitExceeded, NotJoined, NotOpen
+from sessionstore_app.core.errors import LimitExceeded, NotJoined, NotOpen, Unavailable
 from sessionstore_app.core.patterns import PatternSet, check_pattern, check_room_name, pattern_set
 from sessionstore_app.protocol import frames
 from sessionstore_app.services import entrylog, jobs, presence, questions, record
@@ -25,6 +27,11 @@ from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.jobs import Joined, Resumed, ResumedRoom
 from sessionstore_app.services.localroom import LocalRoom, Member
 from sessionstore_app.services.policy import Identity
+
+# A room is read again while it changes faster than the reading comes back; not for longer than this.
+READ_SECONDS = 2.0
+
+logger = logging.getLogger("sessionstore_app")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +76,9 @@ class JoinedRoom:
 async def open_session(hub: Hub, connection: Connection, identity: Identity) -> Opened:
     """Open a new session on a connection. Raises AccessDenied where the policy refuses it."""
     session_id, token = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
-    await record.run(jobs.Open(session_id=session_id, identity=identity, node_id=hub.node_id, token=token))
-    session = await _serve(connection, session_id, identity, generation=1)
+    with in_transit(hub, session_id):
+        await record.run(jobs.Open(session_id=session_id, identity=identity, node_id=hub.node_id, token=token))
+        session = await _serve(connection, session_id, identity, generation=1)
     return Opened(session, token, resumed=False)
 
 
@@ -80,20 +88,34 @@ async def resume_session(
     """Bring a session back on this connection; None if it cannot be. An older socket that still serves it is closed."""
     new_token = secrets.token_urlsafe(32)
     job = jobs.Resume(session_id=session_id, identity=identity, node_id=hub.node_id, token=token, new_token=new_token)
-    resumed: Resumed | None
-    resumed, happened = await record.run(job)
-    if resumed is None:
-        return None
-    session = await _serve(connection, session_id, identity, resumed.generation)
+    with in_transit(hub, session_id):
+        resumed: Resumed | None
+        resumed, happened = await record.run(job)
+        if resumed is None:
+            return None
+        session = await _serve(connection, session_id, identity, resumed.generation)
     if resumed.was_active_on is not None:
         await hub.take_over(resumed.was_active_on, TakenOver(session_id, resumed.generation))
     await presence.tell(happened)
     return Opened(session, new_token, resumed=True, rooms=resumed.rooms)
 
 
+@contextmanager
+def in_transit(hub: Hub, session_id: str) -> Iterator[None]:
+    """While the record and this process may differ about a session, upkeep leaves it alone."""
+    hub.in_transit.add(session_id)
+    try:
+        yield
+    finally:
+        hub.in_transit.discard(session_id)
+
+
 async def give_back(session: OpenSession, token: str) -> None:
-    """A resume that could not be finished burns nothing: its token is good once more."""
-    await record.run(jobs.GiveBack(session_id=session.id, generation=session.generation, token=token))
+    """A resume that could not be finished burns nothing: its token is good once more, if that can be recorded."""
+    try:
+        await record.run(jobs.GiveBack(session_id=session.id, generation=session.generation, token=token))
+    except Unavailable:
+        logger.warning("A resume failed half way and its token could not be given back.")
 
 
 async def _serve(connection: Connection, session_id: str, identity: Identity, generation: int) -> OpenSession:
@@ -240,7 +262,8 @@ async def _read_now(hub: Hub, local: LocalRoom, patterns: PatternSet, position: 
 
     A client that claims to be ahead of the store gets everything anew; its word does not prove that anything was lost.
     """
-    while True:
+    give_up_at = hub.now() + READ_SECONDS
+    while hub.now() < give_up_at:
         epoch, seen = local.epoch, local.version
         since = position.version if position is not None and position.epoch == epoch else None
         reading = await entrylog.read(local.name, epoch, patterns, since)
@@ -249,6 +272,7 @@ async def _read_now(hub: Hub, local: LocalRoom, patterns: PatternSet, position: 
         if local.epoch == epoch and reading.version < seen:
             # What was told before the read began was stored before: the store has gone back.
             await hub.keeper.heal([local.name])
+    raise Unavailable("The room changes faster than it can be read.")
 
 
 def _admit(

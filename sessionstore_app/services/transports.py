@@ -49,7 +49,7 @@ class _Frames:
     __slots__ = ("_frame", "_text")
 
     def __init__(self) -> None:
-        self._text = ""
+        self._text: str | None = None
         self._frame = b""
 
     def of(self, text: str) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sessionstore_app.backends import groupcommit
+from sessionstore_app.backends import groupcommit, waiting
 from sessionstore_app.backends.database import DatabaseBackend
 from sessionstore_app.core.entries import Space
 from sessionstore_app.core.operations import Increment
@@ -61,14 +61,14 @@ async def test_closing_does_what_is_queued_and_does_not_linger(database: str) ->
     threading.Timer(0.1, go_on.set).start()
     started_at = time.monotonic()
     commit.close()
-    assert time.monotonic() - started_at < groupcommit.IDLE_SECONDS / 2
+    assert time.monotonic() - started_at < waiting.IDLE_SECONDS / 2
     assert await asyncio.gather(first, *queued) == [n * 10 for n in range(20)]
 
 
 async def test_an_idle_thread_ends_and_the_next_write_starts_another(
     backend: DatabaseBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(groupcommit, "IDLE_SECONDS", 0.02)
+    monkeypatch.setattr(waiting, "IDLE_SECONDS", 0.02)
     before = set(threading.enumerate())
     await write(backend, setting("a", 1))
     for thread in set(threading.enumerate()) - before:

@@ -1,0 +1,156 @@
+"""What a group commit has to do: jobs handed over, the callers that wait for them, and the order of it all.
+
+Knows threads and time, nothing of databases: `groupcommit` does the jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from sessionstore_app.core.errors import Unavailable
+
+MAX_BATCH = 256
+MAX_READS = 16
+# The thread ends, and gives its connection back, when nothing came for so long.
+IDLE_SECONDS = 5.0
+# A job whose rows are locked elsewhere is tried again for so long.
+PATIENCE_SECONDS = 2.0
+RETRY_SECONDS = 0.005
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    job: Any
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    started_at: float = field(default_factory=time.monotonic)
+    _has_begun: bool = False
+    _was_given_up: bool = False
+
+    @property
+    def is_late(self) -> bool:
+        return time.monotonic() - self.started_at > PATIENCE_SECONDS
+
+    def begin(self) -> bool:
+        """Called in the thread, when nothing is in the way any more; false if the caller was told it took too long."""
+        with _turns:
+            self._has_begun = not (self._was_given_up or self.future.done())
+            return self._has_begun
+
+    def put_off(self) -> None:
+        """It was not done after all."""
+        with _turns:
+            self._has_begun = False
+
+    def give_up(self) -> bool:
+        """Called on the loop: true if it is not to be done. One that has begun has twice the time, then it is open."""
+        with _turns:
+            waited = time.monotonic() - self.started_at
+            self._was_given_up = waited > PATIENCE_SECONDS * (2 if self._has_begun else 1)
+            return self._was_given_up
+
+
+@dataclass(slots=True)
+class Direct:
+    """A job of a caller that does it itself."""
+
+    job: Any
+
+    def begin(self) -> bool:
+        return True
+
+
+# Between the thread that begins a job and the loop that gives it up.
+_turns = threading.Lock()
+
+
+Attempted: TypeAlias = Pending | Direct
+
+
+class Caller:
+    """What a loop that hands over jobs waits for, in the order it came.
+
+    `isolated` says that the loop's ORM connection is inside a test's transaction; until that is known, jobs wait here.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.isolated: bool | None = None
+        self.undecided: list[Pending] = []
+        self.deciding: asyncio.Task[None] | None = None
+        self._loop = loop
+        self._waiting: deque[Pending] = deque()
+        self._looks = False
+
+    def wait_for(self, pending: Pending) -> None:
+        """Tell the caller if it takes too long; one timer for all, running only while somebody waits."""
+        self._waiting.append(pending)
+        if not self._looks:
+            self._look_later()
+
+    def _look_later(self) -> None:
+        self._looks = True
+        self._loop.call_later(PATIENCE_SECONDS / 8, self._look, context=contextvars.Context())
+
+    def _look(self) -> None:
+        while self._waiting and (self._waiting[0].future.done() or self._waiting[0].give_up()):
+            pending = self._waiting.popleft()
+            if not pending.future.done():
+                pending.future.set_exception(Unavailable("The database did not answer in time."))
+        self._looks = False
+        if self._waiting:
+            self._look_later()
+
+
+class Waiting:
+    """What the thread has taken and not done: changes, reads, and changes whose rows are locked elsewhere.
+
+    Jobs that touch the same keep their order: behind one that is locked wait the changes and reads that came after it.
+    """
+
+    def __init__(self) -> None:
+        self.changes: deque[Pending] = deque()
+        self.reads: deque[Pending] = deque()
+        self.locked: deque[Pending] = deque()
+        self._next_try = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self.changes or self.reads or self.locked)
+
+    def pause(self) -> float:
+        """How long to wait for more: not at all while something can be done."""
+        if self.changes or self._ready_reads():
+            return 0.0
+        return RETRY_SECONDS if self else IDLE_SECONDS
+
+    def next_changes(self) -> list[Pending]:
+        """Those to be tried together now."""
+        tried: list[Pending] = []
+        if self.locked and time.monotonic() >= self._next_try:
+            self._next_try = time.monotonic() + RETRY_SECONDS
+            tried = _first(self.locked, MAX_BATCH)
+        held = {name for pending in self.locked for name in pending.job.touches}
+        for pending in _first(self.changes, MAX_BATCH):
+            (tried if held.isdisjoint(pending.job.touches) else self.locked).append(pending)
+        return tried
+
+    def next_reads(self) -> list[Pending]:
+        """Some of those that wait for no change."""
+        ready = self._ready_reads()
+        for pending in ready:
+            self.reads.remove(pending)
+        return ready
+
+    def _ready_reads(self) -> list[Pending]:
+        held = {name for waiting in (self.locked, self.changes) for pending in waiting for name in pending.job.touches}
+        free = (pending for pending in self.reads if held.isdisjoint(pending.job.touches))
+        return [pending for pending, _ in zip(free, range(MAX_READS), strict=False)]
+
+
+def _first(items: deque[Pending], count: int) -> list[Pending]:
+    return [items.popleft() for _ in range(min(count, len(items)))]
