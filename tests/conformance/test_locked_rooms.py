@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from django.db import connections, transaction
 
-from sessionstore_app.backends import groupcommit
+from sessionstore_app.backends import waiting
 from sessionstore_app.backends.database import DatabaseBackend
 from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.services import bridge
@@ -147,7 +147,7 @@ async def test_a_space_held_for_too_long_is_unavailable_and_nothing_happens_late
 ) -> None:
     await write(backend, setting("a", 1))
     hold(elsewhere)
-    monkeypatch.setattr(groupcommit, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(waiting, "PATIENCE_SECONDS", 0.2)
     async with asyncio.timeout(SOON_SECONDS):
         with pytest.raises(Unavailable):
             await write(backend, setting("a", 2))
