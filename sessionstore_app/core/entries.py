@@ -1,8 +1,8 @@
 """Entries, and what a write to a space means.
 
-`decide` is the one meaning of a write: guards, duplicates, limits, counts and versions. The memory backend runs it on
-its dicts, the database backend on the rows a transaction has locked; a script in another language is held to it by
-tests. It knows no clock (times are milliseconds since the epoch, handed in), no storage and no rights.
+`decide` is the one meaning of a write: duplicates, fences, guards, limits, counts and versions. The memory backend runs
+it on its dicts, the database backend on the rows a transaction has locked; a script in another language is held to it
+by tests. It knows no clock (times are milliseconds since the epoch, handed in), no storage, no rights and no locks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType
 
 from sessionstore_app.core import errors, jsontext
 from sessionstore_app.core.jsontext import Json
@@ -93,17 +93,27 @@ class Change:
     owner: SessionId | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The lock under which a write was asked for. Its `sequence` grows with each acquisition."""
+
+    lock: str
+    sequence: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
     """One write: its changes happen together, under one version, or not at all.
 
     `op` is a number that grows with each write of one session; one not above the last is a repeat.
+    With a `fence` it is refused once the space was written under a later acquisition of the same lock.
     """
 
     changes: tuple[Change, ...]
     by: Author | None
     at_ms: int
     op: int | None = None
+    fence: Fence | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,15 +162,22 @@ def decide(
     tally: Tally,
     limits: StoreLimits,
     last_op: int | None = None,
+    last_fence: int | None = None,
 ) -> Decision:
     """Say what `write` does to a space whose touched keys are `stored` (keys never written may be missing).
 
-    Raises VersionConflict, InvalidValue, ValueTooLarge, TooManyKeys or StoreTooLarge; then nothing has changed.
+    `last_op` is the author's last `op` there, `last_fence` the highest sequence of the write's lock: both are to be
+    remembered of each write that passes and is no duplicate, even if it changes nothing.
+    Raises LockNotHeld, VersionConflict, InvalidValue, ValueTooLarge, TooManyKeys or StoreTooLarge; then nothing has
+    changed.
     """
     present = [stored.get(change.key) or Entry(key=change.key) for change in write.changes]
     if write.op is not None and last_op is not None and write.op <= last_op:
         result = WriteResult(version=tally.version, entries=tuple(present), changed=False, duplicate=True)
         return Decision(result=result, tally=tally)
+    # After the repeats, for they write nothing; before the guards, for a lost lock is the reason that they fail.
+    if write.fence is not None and last_fence is not None and write.fence.sequence < last_fence:
+        raise errors.LockNotHeld(hint=_LOCK_WENT_ON)
     version = tally.version + 1
     texts = [_new_text(change, entry, write.at_ms) for change, entry in zip(write.changes, present, strict=True)]
     if _changes_nothing(write, present, texts):
@@ -172,6 +189,9 @@ def decide(
     after = _tally_after(tally, present, written, version)
     _check_limits(written, tally, after, limits)
     return Decision(result=WriteResult(version=version, entries=written), tally=after)
+
+
+_LOCK_WENT_ON: Final = "The lock has been given to another since; acquire it again, and read before you write."
 
 
 def _new_text(change: Change, entry: Entry, now_ms: int) -> str | None:

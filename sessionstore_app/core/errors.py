@@ -14,6 +14,7 @@ SessionStoreError
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -166,12 +167,33 @@ class InvalidKey(SessionStoreError):
     hint = "A key is non-empty text without `*` and control characters, and not a name browsers reserve."
 
 
+@dataclass(frozen=True, slots=True)
+class FilterError:
+    """What is wrong in a filter, and where: line and column count from 1, the column in characters."""
+
+    message: str
+    line: int
+    column: int
+
+
 class InvalidFilter(SessionStoreError):
     """The filter cannot be read."""
 
     code = -32010
     reason = "INVALID_FILTER"
     hint = "See `errors` for line and column."
+
+    def __init__(
+        self, *, errors: tuple[FilterError, ...], limit: float | None = None, actual: float | None = None
+    ) -> None:
+        places = [f"{error.message} (Line {error.line}, column {error.column}.)" for error in errors]
+        super().__init__(" ".join(places), limit=limit, actual=actual)
+        self.errors = errors
+
+    @property
+    def data(self) -> Mapping[str, object]:
+        """As of every error, and the errors."""
+        return {**super().data, "errors": [asdict(error) for error in self.errors]}
 
 
 class Unavailable(SessionStoreError):

@@ -11,6 +11,7 @@ from sessionstore_app.core.entries import (
     Change,
     Decision,
     Entry,
+    Fence,
     Lifetime,
     SessionId,
     Tally,
@@ -18,7 +19,14 @@ from sessionstore_app.core.entries import (
     decide,
     is_tombstone,
 )
-from sessionstore_app.core.errors import InvalidValue, StoreTooLarge, TooManyKeys, ValueTooLarge, VersionConflict
+from sessionstore_app.core.errors import (
+    InvalidValue,
+    LockNotHeld,
+    StoreTooLarge,
+    TooManyKeys,
+    ValueTooLarge,
+    VersionConflict,
+)
 from sessionstore_app.core.limits import TOMBSTONES_KEPT, StoreLimits
 from sessionstore_app.core.operations import Append, Increment, Merge, Operation, Remove
 
@@ -31,8 +39,9 @@ def entry(key: str = "a", text: str | None = "1", version: int = 3, **more: int)
     return Entry(key=key, text=text, version=version, at_ms=NOW, **more)  # type: ignore[arg-type]
 
 
-def write(*changes: Change, op: int | None = None) -> Write:
-    return Write(changes=changes, by=ANN, at_ms=NOW, op=op)
+def write(*changes: Change, op: int | None = None, sequence: int | None = None) -> Write:
+    fence = None if sequence is None else Fence("stage", sequence)
+    return Write(changes=changes, by=ANN, at_ms=NOW, op=op, fence=fence)
 
 
 def tally_of(*entries: Entry, version: int = 3) -> Tally:
@@ -255,6 +264,33 @@ def test_t20_an_op_not_above_the_last_is_a_repeat(op: int | None, last_op: int |
 def test_t20_a_repeat_is_recognised_before_its_guard_is_looked_at() -> None:
     repeated = write(Change(key="a", text="1", if_version=0), op=1)
     assert decide(repeated, {"a": entry()}, tally_of(entry()), LIMITS, last_op=1).result.duplicate
+
+
+# --- fences
+
+
+@pytest.mark.parametrize(("sequence", "last_fence"), [(7, None), (7, 7), (8, 7), (None, 7), (0, 0)])
+def test_d73_a_sequence_not_below_the_highest_passes(sequence: int | None, last_fence: int | None) -> None:
+    wanted = write(Change(key="a", text="1"), sequence=sequence)
+    assert decide(wanted, {}, Tally(), LIMITS, last_fence=last_fence).result.changed
+
+
+@pytest.mark.parametrize("sequence", [6, 0, -1])
+def test_d78_a_sequence_below_the_highest_comes_too_late(sequence: int) -> None:
+    with pytest.raises(LockNotHeld) as refused:
+        decide(write(Change(key="a", text="1"), sequence=sequence), {}, Tally(), LIMITS, last_fence=7)
+    assert "given to another since" in refused.value.advice
+
+
+def test_d78_who_comes_too_late_is_told_so_before_its_guard_is_looked_at() -> None:
+    late = write(Change(key="a", text="1", if_version=0), sequence=6)
+    with pytest.raises(LockNotHeld):
+        decide(late, {"a": entry()}, tally_of(entry()), LIMITS, last_fence=7)
+
+
+def test_t20_a_repeat_is_recognised_before_its_fence_is_looked_at() -> None:
+    repeated = write(Change(key="a", text="1"), op=1, sequence=6)
+    assert decide(repeated, {"a": entry()}, tally_of(entry()), LIMITS, last_op=1, last_fence=7).result.duplicate
 
 
 # --- limits

@@ -67,3 +67,11 @@ def test_p33_only_what_may_pass_later_is_retryable() -> None:
 def test_a_wiped_space_is_an_internal_error_to_clients() -> None:
     assert errors.SpaceWiped().data["reason"] == "INTERNAL_ERROR"
     assert errors.wire_errors()["INTERNAL_ERROR"] == errors.InternalError.code
+
+
+def test_an_invalid_filter_says_where_what_is_wrong() -> None:
+    error = errors.InvalidFilter(errors=(errors.FilterError("Too long.", line=2, column=5),), limit=4, actual=5)
+    assert str(error) == "Too long. (Line 2, column 5.)"
+    assert error.data["reason"] == "INVALID_FILTER"
+    assert error.data["errors"] == [{"message": "Too long.", "line": 2, "column": 5}]
+    assert (error.data["limit"], error.data["actual"]) == (4, 5)
