@@ -1,7 +1,8 @@
 """The record of rooms and sessions, and the tables of the database backend.
 
-`Room`, `Session`, `Membership` and `Node` are the truth about who is where, in every configuration. `Space`, `Entry`
-and `AppliedOp` belong to the database backend alone, which reads and writes them with plain statements.
+`Room`, `Session`, `SessionEvent`, `Membership`, `Lock`, `LockRequest` and `Node` are the truth about who is where and
+holds what, in every configuration. `Space`, `Entry`, `AppliedOp` and `Fence` belong to the database backend alone,
+which reads and writes them with plain statements.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 ID_LENGTH = 64
@@ -24,6 +26,12 @@ class Room(models.Model):
     roster = models.BigIntegerField(_("roster version"), default=0)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     emptied_at = models.DateTimeField(_("emptied at"), null=True, blank=True)
+    unmatched = models.JSONField(
+        _("unmatched"),
+        default=dict,
+        blank=True,
+        help_text=_("Removal rule → since when, in ms, no peer matches its filter."),
+    )
     clears_at = models.DateTimeField(
         _("clears at"),
         null=True,
@@ -79,12 +87,22 @@ class Session(models.Model):
     )
     state = models.CharField(_("state"), max_length=16, choices=SessionState, default=SessionState.ACTIVE)
     roles = models.JSONField(_("roles"), default=list, blank=True)
+    properties = models.JSONField(
+        _("properties"),
+        default=dict,
+        blank=True,
+        help_text=_("User properties, and the fixed ones that no other column holds."),
+    )
+    revision = models.PositiveBigIntegerField(_("revision"), default=0)
     node_id = models.CharField(_("node"), max_length=ID_LENGTH, blank=True)
     generation = models.PositiveIntegerField(_("generation"), default=1)
     resume_hash = models.CharField(max_length=64, blank=True, editable=False)
-    opened_at = models.DateTimeField(_("opened at"), auto_now_add=True)
+    opened_at = models.DateTimeField(_("opened at"), default=timezone.now)
+    expires_at = models.DateTimeField(
+        _("expires at"), null=True, blank=True, db_index=True, help_text=_("When its credential ends; empty: never.")
+    )
     lapses_at = models.DateTimeField(_("lapses at"), null=True, blank=True)
-    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True, db_index=True)
     close_reason = models.CharField(
         _("close reason"),
         max_length=40,
@@ -108,6 +126,80 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+class SessionEvent(models.Model):
+    """What happened to a session, once a change: the log that heals listeners and tells a session's history.
+
+    `properties` are all after it, fixed and user ones; `previous` holds the old values of those that it changed, null
+    for one that is new; `rooms` are those it was in after it, and `previous_rooms` before it.
+    """
+
+    session = models.ForeignKey(Session, verbose_name=_("session"), on_delete=models.CASCADE, related_name="events")
+    revision = models.PositiveBigIntegerField(_("revision"))
+    type = models.CharField(_("type"), max_length=16)
+    state = models.CharField(_("state"), max_length=16)
+    properties = models.JSONField(_("properties"), default=dict)
+    previous = models.JSONField(_("previous values"), default=dict)
+    rooms = models.JSONField(_("rooms"), default=list)
+    previous_rooms = models.JSONField(_("previous rooms"), default=list)
+    close_reason = models.CharField(_("close reason"), max_length=40, blank=True)
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("session event")
+        verbose_name_plural = _("session events")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["session", "revision"], name="sessionstore_one_event_a_revision")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session_id}: {self.state} ({self.revision})"
+
+
+class LockScope(models.TextChoices):
+    """What a lock is lost with."""
+
+    SESSION = "session", _("session")
+    CONNECTION = "connection", _("connection")
+
+
+class Lock(models.Model):
+    """A named lock. `sequence` grows with each acquisition; a free one has no session."""
+
+    name = models.CharField(_("name"), max_length=NAME_LENGTH, unique=True)
+    session = models.ForeignKey(
+        Session, verbose_name=_("holder"), null=True, blank=True, on_delete=models.SET_NULL, related_name="locks"
+    )
+    scope = models.CharField(_("scope"), max_length=16, choices=LockScope, default=LockScope.SESSION)
+    sequence = models.BigIntegerField(_("sequence"), default=0)
+    changed_at = models.DateTimeField(_("changed at"), default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("lock")
+        verbose_name_plural = _("locks")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LockRequest(models.Model):
+    """A session that waits for a lock; who came first is served first."""
+
+    lock = models.ForeignKey(Lock, verbose_name=_("lock"), on_delete=models.CASCADE, related_name="requests")
+    session = models.ForeignKey(
+        Session, verbose_name=_("session"), on_delete=models.CASCADE, related_name="lock_requests"
+    )
+    scope = models.CharField(_("scope"), max_length=16, choices=LockScope, default=LockScope.SESSION)
+    requested_at = models.DateTimeField(_("requested at"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("lock request")
+        verbose_name_plural = _("lock requests")
+        constraints: ClassVar = [models.UniqueConstraint(fields=["lock", "session"], name="sessionstore_waits_once")]
+
+    def __str__(self) -> str:
+        return f"{self.session_id} for {self.lock_id}"
 
 
 class Membership(models.Model):
@@ -191,3 +283,17 @@ class AppliedOp(models.Model):
 
     def __str__(self) -> str:
         return f"{self.session_id}: {self.op}"
+
+
+class Fence(models.Model):
+    """Database backend: the highest sequence of a lock under which a space was written; lower ones come too late."""
+
+    space = models.ForeignKey(Space, on_delete=models.CASCADE, related_name="fences", db_index=False)
+    lock = models.CharField(max_length=NAME_LENGTH)
+    sequence = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["space", "lock"], name="sessionstore_fence_lock")]
+
+    def __str__(self) -> str:
+        return f"{self.lock}: {self.sequence}"

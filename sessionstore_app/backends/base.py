@@ -2,16 +2,18 @@
 
 A **space** holds entries. A backend keeps them and promises:
 
-1. A write is atomic: guards, duplicates, limits, all values and the version together, or nothing. What it means is
-   `core.entries.decide`, no more and no less.
+1. A write is atomic: duplicates, fences, guards, limits, all values and the version together, or nothing. What it
+   means is `core.entries.decide`, no more and no less.
 2. Versions of a space only grow. `read` gives one instant: entries and version belong together.
 3. Whoever was told a version may later ask for what came `since`, deletions included, or is told that this is
    no longer known (`complete`).
 4. A wiped space is empty, and stays closed: a late write to it raises SpaceWiped.
 5. Values are text, so none is ever shared. Only `core.errors` are raised; a lost connection is Unavailable.
+6. Of each lock it was written under, a space remembers the highest sequence, as long as it lives. A write under a lower
+   one raises LockNotHeld: between the look at the lock and the write, the lock went on.
 
-It does not publish, authorise, log or know what a room is. Writes handed over in order by one task are applied in
-that order, and a read handed over after a write sees it.
+It does not publish, authorise, log or know what a room is or who holds a lock. Writes handed over in order by one task
+are applied in that order, and a read handed over after a write sees it.
 """
 
 from __future__ import annotations

@@ -11,17 +11,39 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from django.db import DatabaseError, InterfaceError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from sessionstore_app import models
 from sessionstore_app.backends.base import Backend, Due, Reading, is_told
 from sessionstore_app.backends.groupcommit import GroupCommit, Locked, Outcome, unavailable
+from sessionstore_app.backends.tables import (
+    ENTRY,
+    ENTRY_COLUMNS,
+    ENTRY_FIELDS,
+    FENCE,
+    FENCE_KEY,
+    OP,
+    OP_KEY,
+    READ,
+    SKIP,
+    SPACE,
+    TALLY_COLUMNS,
+    UPDATE_TALLY,
+    UPDATE_WIPED,
+    chunks,
+    entry_of,
+    entry_row,
+    insert,
+    marks,
+    overwrite,
+    select_pairs,
+    tally_of,
+    tally_row,
+)
 from sessionstore_app.core.entries import (
-    Author,
     Entry,
     SessionId,
     Space,
@@ -33,21 +55,6 @@ from sessionstore_app.core.entries import (
 from sessionstore_app.core.errors import SessionStoreError, SpaceWiped
 from sessionstore_app.core.limits import TOMBSTONES_KEPT, StoreLimits
 from sessionstore_app.core.patterns import PatternSet
-
-# Rows a statement: SQLite takes at least 999 parameters, and an entry has nine.
-_CHUNK: Final = 100
-_ENTRY_COLUMNS: Final = (
-    "space_id",
-    "key",
-    "text",
-    "version",
-    "by_session",
-    "by_principal",
-    "at_ms",
-    "expires_at_ms",
-    "owner",
-)
-_TALLY_COLUMNS: Final = ("version", "keys", "size_bytes", "tombstones", "floor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +99,11 @@ class _Held:
     wiped: bool
     entries: dict[str, Entry] = field(default_factory=dict)
     ops: dict[SessionId, int] = field(default_factory=dict)
+    fences: dict[str, int] = field(default_factory=dict)
     # What must be written back; a key may change several times in one batch and is written once.
     dirty_keys: set[str] = field(default_factory=set)
     dirty_ops: set[SessionId] = field(default_factory=set)
+    dirty_fences: set[str] = field(default_factory=set)
     wiped_at_ms: int | None = None
 
     def wipe(self, at_ms: int) -> None:
@@ -104,16 +113,23 @@ class _Held:
         self.tally = Tally()
         self.dirty_keys.clear()
         self.dirty_ops.clear()
+        self.dirty_fences.clear()
 
     def apply(self, job: _WriteJob) -> WriteResult:
         if self.wiped:
             raise SpaceWiped
-        author = job.write.by.session_id if job.write.by else None
+        write = job.write
+        author = write.by.session_id if write.by else None
         last_op = None if author is None else self.ops.get(author)
-        decision = decide(job.write, self.entries, self.tally, job.limits, last_op)
-        if author is not None and job.write.op is not None and not decision.result.duplicate:
-            self.ops[author] = job.write.op
+        last_fence = None if write.fence is None else self.fences.get(write.fence.lock)
+        decision = decide(write, self.entries, self.tally, job.limits, last_op, last_fence)
+        if author is not None and write.op is not None and not decision.result.duplicate:
+            self.ops[author] = write.op
             self.dirty_ops.add(author)
+        # A holder writes many times under one sequence: only the first of them costs a row.
+        if write.fence is not None and write.fence.sequence != last_fence and not decision.result.duplicate:
+            self.fences[write.fence.lock] = write.fence.sequence
+            self.dirty_fences.add(write.fence.lock)
         if decision.result.changed:
             self.tally = decision.tally
             for entry in decision.result.entries:
@@ -186,6 +202,7 @@ class _Work:
             held = _hold_spaces(cursor, connection, {job.space for job in jobs})
             _load_entries(cursor, held, writes)
             _load_ops(cursor, held, writes)
+            _load_fences(cursor, held, writes)
             outcomes = [_apply(held.get(job.space), job) for job in jobs]
             _store(cursor, list(held.values()))
         return outcomes
@@ -217,7 +234,7 @@ def _hold_spaces(
         # Either new, or locked elsewhere; inserting the latter would wait for whoever changes them.
         there = _versions(cursor, missing)
         new = [space for space in missing if space not in there]
-        _insert(cursor, _SPACE, ("name", *_TALLY_COLUMNS), [(space, 0, 0, 0, 0, 0) for space in new], _SKIP)
+        insert(cursor, SPACE, ("name", *TALLY_COLUMNS), [(space, 0, 0, 0, 0, 0) for space in new], SKIP)
         held |= _select_spaces(cursor, connection, new)
     return held
 
@@ -228,22 +245,22 @@ def _select_spaces(
     # SQLite has no row locks and needs none: the transaction began with the database's write lock.
     lock = " ORDER BY id FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
     held: dict[Space, _Held] = {}
-    for chunk in _chunks(names):
+    for chunk in chunks(names):
         cursor.execute(
-            f"SELECT id, name, wiped_at_ms, {', '.join(_TALLY_COLUMNS)} FROM {_SPACE} "
-            f"WHERE name IN ({_marks(len(chunk))}){lock}",
+            f"SELECT id, name, wiped_at_ms, {', '.join(TALLY_COLUMNS)} FROM {SPACE} "
+            f"WHERE name IN ({marks(len(chunk))}){lock}",
             chunk,
         )
         for space_id, name, wiped_at_ms, *tally in cursor.fetchall():
-            held[Space(name)] = _Held(space_id, _tally(tally), wiped_at_ms is not None)
+            held[Space(name)] = _Held(space_id, tally_of(tally), wiped_at_ms is not None)
     return held
 
 
 def _load_entries(cursor: CursorWrapper, held: Mapping[Space, _Held], jobs: Iterable[_WriteJob]) -> None:
     touched = {(held[job.space].id, change.key) for job in jobs if job.space in held for change in job.write.changes}
     by_id = {space.id: space for space in held.values()}
-    for space_id, *row in _select_pairs(cursor, _ENTRY, _ENTRY_COLUMNS, ("space_id", "key"), touched):
-        entry = _entry(row)
+    for space_id, *row in select_pairs(cursor, ENTRY, ENTRY_COLUMNS, ("space_id", "key"), touched):
+        entry = entry_of(row)
         by_id[space_id].entries[entry.key] = entry
 
 
@@ -254,36 +271,45 @@ def _load_ops(cursor: CursorWrapper, held: Mapping[Space, _Held], jobs: Iterable
         if job.space in held and job.write.op is not None and job.write.by is not None and job.write.by.session_id
     }
     by_id = {space.id: space for space in held.values()}
-    for space_id, session_id, op in _select_pairs(cursor, _OP, ("space_id", "session_id", "op"), _OP_KEY, touched):
+    for space_id, session_id, op in select_pairs(cursor, OP, ("space_id", "session_id", "op"), OP_KEY, touched):
         by_id[space_id].ops[session_id] = op
+
+
+def _load_fences(cursor: CursorWrapper, held: Mapping[Space, _Held], jobs: Iterable[_WriteJob]) -> None:
+    touched = {(held[job.space].id, job.write.fence.lock) for job in jobs if job.space in held and job.write.fence}
+    by_id = {space.id: space for space in held.values()}
+    for space_id, lock, sequence in select_pairs(cursor, FENCE, (*FENCE_KEY, "sequence"), FENCE_KEY, touched):
+        by_id[space_id].fences[lock] = sequence
 
 
 def _store(cursor: CursorWrapper, spaces: Sequence[_Held]) -> None:
     for space in spaces:
         if space.wiped_at_ms is not None:
-            for table in (_ENTRY, _OP):
+            for table in (ENTRY, OP, FENCE):
                 cursor.execute(f"DELETE FROM {table} WHERE space_id = %s", (space.id,))
-            cursor.execute(_UPDATE_WIPED, (*_tally_row(space.tally), space.wiped_at_ms, space.id))
-    entries = [_row(space.id, space.entries[key]) for space in spaces for key in sorted(space.dirty_keys)]
-    _insert(cursor, _ENTRY, _ENTRY_COLUMNS, entries, _overwrite(_ENTRY_COLUMNS, ("space_id", "key")))
+            cursor.execute(UPDATE_WIPED, (*tally_row(space.tally), space.wiped_at_ms, space.id))
+    entries = [entry_row(space.id, space.entries[key]) for space in spaces for key in sorted(space.dirty_keys)]
+    insert(cursor, ENTRY, ENTRY_COLUMNS, entries, overwrite(ENTRY_COLUMNS, ("space_id", "key")))
     ops = [(space.id, session_id, space.ops[session_id]) for space in spaces for session_id in sorted(space.dirty_ops)]
-    _insert(cursor, _OP, (*_OP_KEY, "op"), ops, _overwrite((*_OP_KEY, "op"), _OP_KEY))
+    insert(cursor, OP, (*OP_KEY, "op"), ops, overwrite((*OP_KEY, "op"), OP_KEY))
+    fences = [(space.id, lock, space.fences[lock]) for space in spaces for lock in sorted(space.dirty_fences)]
+    insert(cursor, FENCE, (*FENCE_KEY, "sequence"), fences, overwrite((*FENCE_KEY, "sequence"), FENCE_KEY))
     changed = [space for space in spaces if space.dirty_keys]
     for space in changed:
         if space.tally.prune_due:
             _prune(cursor, space)
     for space in changed:
-        cursor.execute(_UPDATE_TALLY, (*_tally_row(space.tally), space.id))
+        cursor.execute(UPDATE_TALLY, (*tally_row(space.tally), space.id))
 
 
 def _prune(cursor: CursorWrapper, space: _Held) -> None:
     """Forget the older deletions. Those of one write share a version and go together."""
     cursor.execute(
-        f"SELECT version FROM {_ENTRY} WHERE space_id = %s AND text IS NULL ORDER BY version DESC LIMIT 1 OFFSET %s",
+        f"SELECT version FROM {ENTRY} WHERE space_id = %s AND text IS NULL ORDER BY version DESC LIMIT 1 OFFSET %s",
         (space.id, TOMBSTONES_KEPT),
     )
     (floor,) = cursor.fetchone()
-    cursor.execute(f"DELETE FROM {_ENTRY} WHERE space_id = %s AND text IS NULL AND version <= %s", (space.id, floor))
+    cursor.execute(f"DELETE FROM {ENTRY} WHERE space_id = %s AND text IS NULL AND version <= %s", (space.id, floor))
     kept = space.tally.tombstones - cursor.rowcount
     space.tally = replace(space.tally, floor=floor, tombstones=kept)
 
@@ -291,14 +317,14 @@ def _prune(cursor: CursorWrapper, space: _Held) -> None:
 def _read(cursor: CursorWrapper, space: Space, patterns: PatternSet, since: int | None) -> Reading:
     # One statement is one instant: the version and the entries belong together without a transaction.
     named = sorted(patterns.exact) if patterns.patterns == patterns.exact else []
-    only = f"AND e.key IN ({_marks(len(named))})" if named else ""
-    cursor.execute(_READ.format(only=only), (*named, space))
+    only = f"AND e.key IN ({marks(len(named))})" if named else ""
+    cursor.execute(READ.format(only=only), (*named, space))
     rows = cursor.fetchall()
     if not rows:
         return Reading(version=0, entries=(), complete=since is None or since > 0)
     version, floor = rows[0][:2]
     complete = since is None or since < floor or since > version
-    found = (_entry(row[2:]) for row in rows if row[2] is not None)
+    found = (entry_of(row[2:]) for row in rows if row[2] is not None)
     entries = [entry for entry in found if is_told(entry, patterns, None if complete else since)]
     entries.sort(key=lambda entry: (entry.version, entry.key))
     return Reading(version=version, entries=tuple(entries), complete=complete)
@@ -306,8 +332,8 @@ def _read(cursor: CursorWrapper, space: Space, patterns: PatternSet, since: int 
 
 def _versions(cursor: CursorWrapper, names: Sequence[Space]) -> dict[Space, int]:
     found: dict[Space, int] = {}
-    for chunk in _chunks(names):
-        cursor.execute(f"SELECT name, version FROM {_SPACE} WHERE name IN ({_marks(len(chunk))})", chunk)
+    for chunk in chunks(names):
+        cursor.execute(f"SELECT name, version FROM {SPACE} WHERE name IN ({marks(len(chunk))})", chunk)
         found.update(cursor.fetchall())
     return found
 
@@ -315,16 +341,16 @@ def _versions(cursor: CursorWrapper, names: Sequence[Space]) -> dict[Space, int]
 def _owned(cursor: CursorWrapper, space: Space, owners: frozenset[SessionId]) -> list[Entry]:
     # A space holds a bounded number of keys; the owners may be any number.
     cursor.execute(
-        f"SELECT {_ENTRY_FIELDS} FROM {_ENTRY} e JOIN {_SPACE} s ON s.id = e.space_id "
+        f"SELECT {ENTRY_FIELDS} FROM {ENTRY} e JOIN {SPACE} s ON s.id = e.space_id "
         "WHERE s.name = %s AND e.owner IS NOT NULL",
         (space,),
     )
-    return [entry for entry in map(_entry, cursor.fetchall()) if entry.owner in owners]
+    return [entry for entry in map(entry_of, cursor.fetchall()) if entry.owner in owners]
 
 
 def _due(cursor: CursorWrapper, now_ms: int, limit: int) -> list[Due]:
     cursor.execute(
-        f"SELECT s.name, e.key, e.version FROM {_ENTRY} e JOIN {_SPACE} s ON s.id = e.space_id "
+        f"SELECT s.name, e.key, e.version FROM {ENTRY} e JOIN {SPACE} s ON s.id = e.space_id "
         "WHERE e.expires_at_ms IS NOT NULL AND e.expires_at_ms <= %s ORDER BY e.expires_at_ms LIMIT %s",
         (now_ms, limit),
     )
@@ -333,96 +359,15 @@ def _due(cursor: CursorWrapper, now_ms: int, limit: int) -> list[Due]:
 
 def _spaces_page(cursor: CursorWrapper, after: str) -> list[tuple[Space, Tally]]:
     cursor.execute(
-        f"SELECT name, {', '.join(_TALLY_COLUMNS)} FROM {_SPACE} "
+        f"SELECT name, {', '.join(TALLY_COLUMNS)} FROM {SPACE} "
         "WHERE name > %s AND wiped_at_ms IS NULL AND version > 0 ORDER BY name LIMIT 500",
         (after,),
     )
-    return [(Space(name), _tally(tally)) for name, *tally in cursor.fetchall()]
+    return [(Space(name), tally_of(tally)) for name, *tally in cursor.fetchall()]
 
 
 def _forget_wiped(cursor: CursorWrapper, before_ms: int) -> None:
-    cursor.execute(f"DELETE FROM {_SPACE} WHERE wiped_at_ms < %s", (before_ms,))
+    cursor.execute(f"DELETE FROM {SPACE} WHERE wiped_at_ms < %s", (before_ms,))
 
 
 # --- rows and statements -------------------------------------------------------------------------------------------
-
-_SPACE: Final = models.Space._meta.db_table
-_ENTRY: Final = models.Entry._meta.db_table
-_OP: Final = models.AppliedOp._meta.db_table
-_OP_KEY: Final = ("space_id", "session_id")
-_ENTRY_FIELDS: Final = ", ".join(f"e.{name}" for name in _ENTRY_COLUMNS[1:])
-_READ: Final = (
-    f"SELECT s.version, s.floor, {_ENTRY_FIELDS} FROM {_SPACE} s LEFT JOIN {_ENTRY} e ON e.space_id = s.id {{only}} "
-    "WHERE s.name = %s AND s.wiped_at_ms IS NULL"
-)
-_UPDATE_TALLY: Final = f"UPDATE {_SPACE} SET {', '.join(f'{name} = %s' for name in _TALLY_COLUMNS)} WHERE id = %s"
-_UPDATE_WIPED: Final = _UPDATE_TALLY.replace(" WHERE", ", wiped_at_ms = %s WHERE")
-_SKIP: Final = "ON CONFLICT DO NOTHING"
-
-_Row: TypeAlias = Sequence[Any]
-
-
-def _overwrite(columns: Sequence[str], key: Sequence[str]) -> str:
-    updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
-    return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {updates}"
-
-
-def _marks(count: int) -> str:
-    return ", ".join(["%s"] * count)
-
-
-def _chunks(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    for start in range(0, len(items), _CHUNK):
-        yield items[start : start + _CHUNK]
-
-
-def _insert(cursor: CursorWrapper, table: str, columns: Sequence[str], rows: Sequence[_Row], conflict: str) -> None:
-    for chunk in _chunks(rows):
-        values = ", ".join([f"({_marks(len(columns))})"] * len(chunk))
-        cursor.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values} {conflict}",
-            [cell for row in chunk for cell in row],
-        )
-
-
-def _select_pairs(
-    cursor: CursorWrapper, table: str, columns: Sequence[str], key: Sequence[str], pairs: Collection[tuple[int, str]]
-) -> list[_Row]:
-    rows: list[_Row] = []
-    for chunk in _chunks(sorted(pairs)):
-        values = ", ".join(["(%s, %s)"] * len(chunk))
-        cursor.execute(
-            f"SELECT {', '.join(columns)} FROM {table} WHERE ({', '.join(key)}) IN (VALUES {values})",
-            [cell for pair in chunk for cell in pair],
-        )
-        rows += cursor.fetchall()
-    return rows
-
-
-def _tally(row: _Row) -> Tally:
-    return Tally(**dict(zip(_TALLY_COLUMNS, row, strict=True)))
-
-
-def _tally_row(tally: Tally) -> _Row:
-    return tuple(getattr(tally, name) for name in _TALLY_COLUMNS)
-
-
-def _entry(row: _Row) -> Entry:
-    key, text, version, by_session, by_principal, at_ms, expires_at_ms, owner = row
-    by = None if by_principal is None else Author(by_session, by_principal)
-    return Entry(key=key, text=text, version=version, by=by, at_ms=at_ms, expires_at_ms=expires_at_ms, owner=owner)
-
-
-def _row(space_id: int, entry: Entry) -> _Row:
-    session_id, principal = (None, None) if entry.by is None else (entry.by.session_id, entry.by.principal)
-    return (
-        space_id,
-        entry.key,
-        entry.text,
-        entry.version,
-        session_id,
-        principal,
-        entry.at_ms,
-        entry.expires_at_ms,
-        entry.owner,
-    )

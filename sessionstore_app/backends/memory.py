@@ -23,9 +23,17 @@ from sessionstore_app.core.patterns import PatternSet
 class _Contents:
     entries: dict[str, Entry] = field(default_factory=dict)
     ops: dict[SessionId, int] = field(default_factory=dict)
+    fences: dict[str, int] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     # True once an entry had a time to live: spaces without are passed over when those due are looked for.
     expires: bool = False
+
+    def remember(self, write: Write) -> None:
+        """Note what later writes are held against; this one was accepted, though it may have changed nothing."""
+        if write.op is not None and write.by is not None and write.by.session_id is not None:
+            self.ops[write.by.session_id] = write.op
+        if write.fence is not None:
+            self.fences[write.fence.lock] = write.fence.sequence
 
 
 class MemoryBackend(Backend):
@@ -55,9 +63,10 @@ class MemoryBackend(Backend):
             contents = self._spaces.get(space) or _Contents()
             author = write.by.session_id if write.by else None
             last_op = None if author is None else contents.ops.get(author)
-            decision = decide(write, contents.entries, contents.tally, limits, last_op)
-            if author is not None and write.op is not None and not decision.result.duplicate:
-                contents.ops[author] = write.op
+            last_fence = None if write.fence is None else contents.fences.get(write.fence.lock)
+            decision = decide(write, contents.entries, contents.tally, limits, last_op, last_fence)
+            if not decision.result.duplicate:
+                contents.remember(write)
             if decision.result.changed:
                 contents.entries.update((entry.key, entry) for entry in decision.result.entries)
                 contents.tally = decision.tally

@@ -49,10 +49,13 @@ class Pending:
             self._has_begun = False
 
     def give_up(self) -> bool:
-        """Called on the loop: true if it is not to be done. One that has begun has twice the time, then it is open."""
+        """Called on the loop: true if it is not to be done. One that has begun has twice the time and a second for each
+        thousand rows that it works on; then it is open whether it was done.
+        """
         with _turns:
             waited = time.monotonic() - self.started_at
-            self._was_given_up = waited > PATIENCE_SECONDS * (2 if self._has_begun else 1)
+            more = PATIENCE_SECONDS + len(self.job.touches) / 1_000 if self._has_begun else 0.0
+            self._was_given_up = waited > PATIENCE_SECONDS + more
             return self._was_given_up
 
 

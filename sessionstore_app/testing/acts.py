@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from sessionstore_app.backends.base import Backend, Reading
 from sessionstore_app.core import jsontext
-from sessionstore_app.core.entries import Author, Change, Entry, SessionId, Space, Tally, Write, WriteResult
+from sessionstore_app.core.entries import Author, Change, Entry, Fence, SessionId, Space, Tally, Write, WriteResult
 from sessionstore_app.core.jsontext import Json, JsonInput
 from sessionstore_app.core.limits import StoreLimits
 from sessionstore_app.core.operations import Operation
@@ -51,11 +51,13 @@ async def write(
     space: Space = ROOM,
     by: Author | None = None,
     op: int | None = None,
+    fence: Fence | None = None,
     at_ms: int = AT_MS,
     limits: StoreLimits = AMPLE,
 ) -> WriteResult:
     """One write of one or more changes."""
-    return await backend.write(space, Write(changes=changes, by=by, at_ms=at_ms, op=op), limits)
+    wanted = Write(changes=changes, by=by, at_ms=at_ms, op=op, fence=fence)
+    return await backend.write(space, wanted, limits)
 
 
 async def write_one(backend: Backend, change: Change, *, space: Space = ROOM, limits: StoreLimits = AMPLE) -> Entry:

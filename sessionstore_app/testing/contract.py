@@ -14,6 +14,7 @@ For a backend of your own, with pytest-asyncio in auto mode:
 
 from __future__ import annotations
 
+from sessionstore_app.testing.fencing import FencePromises
 from sessionstore_app.testing.keeping import KeepingPromises
 from sessionstore_app.testing.outage import Outage, OutageContract
 from sessionstore_app.testing.races import RacePromises
@@ -24,5 +25,5 @@ from sessionstore_app.testing.writes import WritePromises
 __all__ = ["BackendContract", "Outage", "OutageContract"]
 
 
-class BackendContract(WritePromises, SizePromises, ReadPromises, KeepingPromises, RacePromises):
+class BackendContract(WritePromises, SizePromises, ReadPromises, KeepingPromises, FencePromises, RacePromises):
     """Every promise. Subclasses give a fixture `backend`: a new, empty one for each test."""

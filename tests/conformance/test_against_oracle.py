@@ -20,7 +20,7 @@ from sessionstore_app.backends.base import Backend, Due
 from sessionstore_app.backends.database import DatabaseBackend
 from sessionstore_app.backends.memory import MemoryBackend
 from sessionstore_app.core import entries
-from sessionstore_app.core.entries import Author, Change, SessionId, Space, Write
+from sessionstore_app.core.entries import Author, Change, Fence, SessionId, Space, Write
 from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.core.limits import StoreLimits
 from sessionstore_app.core.operations import Append, Increment, Merge, Remove
@@ -52,6 +52,7 @@ growing = st.one_of(sets, st.builds(doing, keys, operations))
 changes = st.one_of(sets, sets, st.builds(doing, keys, operations), st.builds(deleting, keys, if_version=guards))
 limits = st.sampled_from([StoreLimits(value_bytes=30, keys=9, store_bytes=200), StoreLimits(), StoreLimits(keys=2)])
 ops = st.one_of(st.none(), st.none(), st.integers(1, 12))
+fences = st.one_of(st.none(), st.none(), st.builds(Fence, st.sampled_from(["stage", "é"]), st.integers(1, 6)))
 patterns = st.builds(
     pattern_set, st.frozensets(st.sampled_from([*KEYS, "*", "hand/*", "*/vote", "nothing/*"]), min_size=1, max_size=5)
 )
@@ -95,18 +96,27 @@ class Twins(RuleBasedStateMachine):
         assert self.runner.run(outcome(self.backend)) == expected
         return expected
 
-    @rule(space=spaces, changed=several(changes), by=authors, op=ops, allowed=limits, later_ms=st.integers(0, 60))
+    @rule(
+        space=spaces,
+        changed=several(changes),
+        by=authors,
+        op=ops,
+        fence=fences,
+        allowed=limits,
+        later_ms=st.integers(0, 60),
+    )
     def write(
         self,
         space: Space,
         changed: tuple[Change, ...],
         by: Author | None,
         op: int | None,
+        fence: Fence | None,
         allowed: StoreLimits,
         later_ms: int,
     ) -> None:
         self.now_ms += later_ms
-        wanted = Write(changes=changed, by=by, at_ms=self.now_ms, op=op)
+        wanted = Write(changes=changed, by=by, at_ms=self.now_ms, op=op, fence=fence)
         self.both(lambda backend: backend.write(space, wanted, allowed))
 
     @rule(space=spaces, named=st.lists(keys, min_size=4, unique=True), apart=st.booleans())
@@ -116,7 +126,7 @@ class Twins(RuleBasedStateMachine):
             self.both(lambda backend, wanted=wanted: backend.write(space, wanted, StoreLimits()))  # type: ignore[misc]
 
     @rule(
-        handed_over=st.lists(st.tuples(spaces, several(growing, 3), authors, ops), min_size=2, max_size=12),
+        handed_over=st.lists(st.tuples(spaces, several(growing, 3), authors, ops, fences), min_size=2, max_size=12),
         allowed=limits,
     )
     def write_at_once(self, handed_over: list[Any], allowed: StoreLimits) -> None:
@@ -124,8 +134,8 @@ class Twins(RuleBasedStateMachine):
 
         async def all_of(backend: Backend) -> list[Any]:
             writing = (
-                backend.write(space, Write(changes=changed, by=by, at_ms=self.now_ms, op=op), allowed)
-                for space, changed, by, op in handed_over
+                backend.write(space, Write(changes=changed, by=by, at_ms=self.now_ms, op=op, fence=fence), allowed)
+                for space, changed, by, op, fence in handed_over
             )
             outcomes = await asyncio.gather(*writing, return_exceptions=True)
             return [repr(each) if isinstance(each, BaseException) else each for each in outcomes]
