@@ -76,6 +76,9 @@ _changes = env.json("SESSIONSTORE_JSON", {})
 SESSIONSTORE: dict[str, Any] = {
     "ALLOW_ANONYMOUS": True,
     "POLICY": "project.policy.MeetingPolicy",
+    # What the people of a meeting say of themselves, and what their host says of them.
+    "SELF_PROPERTIES": ["name"],
+    "PUBLIC_PROPERTIES": ["name", "muted", "$ClientType", "$Roles"],
     **(_changes if isinstance(_changes, dict) else {}),
 }
 

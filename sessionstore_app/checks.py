@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error, Warning, register  # Django'
 from django.core.exceptions import ImproperlyConfigured
 
 from sessionstore_app import backends, conf
-from sessionstore_app.services import policy
+from sessionstore_app.services import facts, policy
 
 
 @register("sessionstore")
@@ -19,6 +19,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         for alias in conf.current().backends:
             backends.backend(alias)
         policy.current()
+        facts.current_resolver()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="sessionstore.E001")]
     return []

@@ -6,18 +6,31 @@ An unknown name is an error with a suggestion. Numbers are bounds; durations are
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from sessionstore_app.core.errors import InvalidKey, InvalidParams, SessionStoreError
 from sessionstore_app.core.limits import StoreLimits
+from sessionstore_app.core.properties import (
+    ALL_FIXED,
+    ALL_USER,
+    FIXED,
+    check_changes,
+    check_property_key,
+    is_fixed,
+    whole_value,
+)
+from sessionstore_app.core.removal import RemovalRule, removal_rule
 
 DEFAULT_BACKENDS: Mapping[str, Mapping[str, Any]] = {
     "default": {"BACKEND": "sessionstore_app.backends.database.DatabaseBackend"},
@@ -66,6 +79,31 @@ class Settings:
     # Peers in a page of the list; in larger rooms joins and leaves are told once an interval.
     peers_per_page: int = 100
     peers_interval_seconds: float = 1
+    # Properties of sessions: how many a user may have, and how large one value may be.
+    property_count: int = 64
+    property_bytes: int = 1_024
+    # Properties that every session may set on itself, and those it may propose when it opens: key → allowed values, or
+    # a regular expression that the whole value must match.
+    self_properties: tuple[str, ...] = ()
+    proposed_properties: Mapping[str, tuple[str, ...] | str] = field(default_factory=dict)
+    # Properties that peers see of each other.
+    public_properties: tuple[str, ...] = ("$ClientType",)
+    # Who asks where a client is; a subclass of `PropertyResolver`.
+    property_resolver: str = "sessionstore_app.services.facts.PropertyResolver"
+    # Addresses and networks of proxies whose X-Forwarded-For is believed; "unix" for a proxy on a Unix socket.
+    trusted_proxies: tuple[str, ...] = ()
+    # Filters, listeners, locks and pages of sessions.
+    filter_length: int = 4_096
+    filter_depth: int = 32
+    listeners_per_session: int = 16
+    locks_per_session: int = 64
+    sessions_per_page: int = 100
+    # Keys that go when no peer of their room has matched a filter for a while; see the settings' page.
+    removal_rules: tuple[RemovalRule, ...] = ()
+    # For how long closed sessions are kept.
+    history_days: float = 30
+    # How often what is past its time is looked for and deleted.
+    forget_seconds: float = 60
     # Who may connect.
     allow_anonymous: bool = False
     allowed_origins: tuple[str, ...] = ()
@@ -89,68 +127,194 @@ _POSITIVE = {
     "node_lease_seconds",
     "node_renew_seconds",
     "reap_seconds",
+    "forget_seconds",
     "open_seconds",
+    "sessions_per_page",
     "stalled_seconds",
 }
+# Each level of a filter is read, and asked, by a call of its own: a thread's stack has room for this many.
+_MOST_FILTER_DEPTH = 100
+# Durations and rates are whole numbers by default, but need not be.
+_FRACTIONS = {name for name in _NAMES.values() if name.endswith("_seconds")} | {"history_days", "writes_per_second"}
 
 
 def load(raw: Mapping[str, Any]) -> Settings:
     """Build `Settings` from the dictionary in settings. Raises ImproperlyConfigured."""
     if not isinstance(raw, Mapping):
         raise ImproperlyConfigured(f"SESSIONSTORE is a dictionary, not {raw!r}.")
-    values: dict[str, Any] = {}
-    for name, value in raw.items():
+    for name in raw:
         if name not in _NAMES:
             close = difflib.get_close_matches(str(name), _NAMES, n=1)
             suggestion = f" Did you mean {close[0]!r}?" if close else f" Known names: {', '.join(sorted(_NAMES))}."
             raise ImproperlyConfigured(f"SESSIONSTORE has no setting {name!r}.{suggestion}")
-        values[_NAMES[name]] = _checked(_NAMES[name], value)
-    loaded = Settings(**values)
+    given = {_NAMES[name]: value for name, value in raw.items()}
+    plain = {name: _checked(name, value) for name, value in given.items() if name not in _CHECKERS}
+    bounds = Settings(**plain)
+    composed = {
+        name: check(f"SESSIONSTORE[{name.upper()!r}]", given[name], bounds)
+        for name, check in _CHECKERS.items()
+        if name in given
+    }
+    loaded = replace(bounds, **composed)
     if loaded.node_renew_seconds >= loaded.node_lease_seconds:
         raise ImproperlyConfigured("SESSIONSTORE: NODE_RENEW_SECONDS must be less than NODE_LEASE_SECONDS.")
+    if loaded.filter_depth > _MOST_FILTER_DEPTH:
+        raise ImproperlyConfigured(f"SESSIONSTORE['FILTER_DEPTH'] is at most {_MOST_FILTER_DEPTH}.")
     return loaded
 
 
 def _checked(name: str, value: Any) -> Any:
+    """A number, a truth or a text, as its default is one."""
     label = f"SESSIONSTORE[{name.upper()!r}]"
-    if name == "backends":
-        return _checked_backends(label, value)
-    if name == "allowed_origins":
-        return _checked_origins(label, value)
     default = getattr(_DEFAULTS, name)
     if isinstance(default, bool | str):
         if not isinstance(value, type(default)):
             raise ImproperlyConfigured(f"{label} is a {type(default).__name__}, not {value!r}.")
         return value
+    number = _number(label, value)
+    counted = int(number) if isinstance(default, int) and name not in _FRACTIONS else number
+    if name in _POSITIVE and counted == 0:
+        raise ImproperlyConfigured(f"{label} is more than 0.")
+    return counted
+
+
+def _number(label: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ImproperlyConfigured(f"{label} is a number of at least 0, not {value!r}.")
-    if name in _POSITIVE and value == 0:
-        raise ImproperlyConfigured(f"{label} is more than 0.")
-    return int(value) if isinstance(default, int) and name not in _FRACTIONS else value
+    return value
 
 
-def _checked_origins(label: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple | set | frozenset) or not all(map(_is_origin, value)):
-        raise ImproperlyConfigured(f"{label} is a list of origins such as 'https://example.com', without a path.")
-    return tuple(value)
+# --- settings that are composed of several things; each checker is given the numbers, which bound it
 
 
-def _is_origin(value: object) -> bool:
-    return isinstance(value, str) and bool(_ORIGIN.fullmatch(value))
-
-
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")
-
-
-def _checked_backends(label: str, value: Any) -> Mapping[str, Any]:
+def _checked_backends(label: str, value: Any, bounds: Settings) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(v, Mapping) and "BACKEND" in v for v in value.values()):
         raise ImproperlyConfigured(f"{label} maps an alias to {{'BACKEND': dotted path, 'OPTIONS': {{…}}}}.")
     return {**DEFAULT_BACKENDS, **value}
 
 
+def _listed(label: str, value: Any, what: str) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(item, str) for item in value):
+        raise ImproperlyConfigured(f"{label} is a list of {what}, not {value!r}.")
+    return tuple(value)
+
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")
+
+
+def _checked_origins(label: str, value: Any, bounds: Settings) -> tuple[str, ...]:
+    what = "origins such as 'https://example.com', without a path"
+    origins = _listed(label, value, what)
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ImproperlyConfigured(f"{label} is a list of {what}; {origin!r} is none.")
+    return origins
+
+
+def _checked_proxies(label: str, value: Any, bounds: Settings) -> tuple[str, ...]:
+    proxies = _listed(label, value, "addresses and networks such as '10.0.0.0/8', or 'unix'")
+    for proxy in proxies:
+        try:
+            if proxy != "unix":
+                ipaddress.ip_network(proxy)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{label}: {error}; an address, a network or 'unix' is needed.") from error
+    return proxies
+
+
+def _checked_self_properties(label: str, value: Any, bounds: Settings) -> tuple[str, ...]:
+    return tuple(_user_key(label, key, bounds) for key in _listed(label, value, "keys of user properties"))
+
+
+def _checked_public_properties(label: str, value: Any, bounds: Settings) -> tuple[str, ...]:
+    keys = _listed(label, value, "keys of properties")
+    for key in keys:
+        if not is_fixed(key):
+            _user_key(label, key, bounds)
+        elif key not in FIXED:
+            raise ImproperlyConfigured(f"{label}: there is no fixed property {key!r}, only {', '.join(sorted(FIXED))}.")
+    return keys
+
+
+def _user_key(label: str, key: Any, bounds: Settings) -> str:
+    if not isinstance(key, str) or is_fixed(key) or key in (ALL_FIXED, ALL_USER):
+        raise ImproperlyConfigured(f"{label}: {key!r} is not the key of one user property; those with $ are fixed.")
+    with _refusals_of(label):
+        return check_property_key(key, bounds.key_length)
+
+
+def _checked_proposed_properties(label: str, value: Any, bounds: Settings) -> Mapping[str, tuple[str, ...] | str]:
+    if not isinstance(value, Mapping):
+        raise ImproperlyConfigured(f"{label} maps keys to lists of values or regular expressions, not {value!r}.")
+    return {_user_key(label, key, bounds): _allowed(f"{label}[{key!r}]", key, value[key], bounds) for key in value}
+
+
+def _allowed(label: str, key: str, value: Any, bounds: Settings) -> tuple[str, ...] | str:
+    if isinstance(value, str):
+        with _refusals_of(label):
+            whole_value(value)
+        return value
+    values = _listed(label, value, "values, or one regular expression")
+    for one in values:
+        with _refusals_of(label):
+            check_changes({key: one}, key_length=bounds.key_length, value_bytes=bounds.property_bytes)
+    return values
+
+
+_RULE = {"ROOMS", "KEYS", "WITHOUT", "FOR_SECONDS"}
+
+
+def _checked_rules(label: str, value: Any, bounds: Settings) -> tuple[RemovalRule, ...]:
+    if not isinstance(value, list | tuple):
+        raise ImproperlyConfigured(f"{label} is a list of dictionaries, not {value!r}.")
+    return tuple(_rule(f"{label}[{position}]", raw, bounds) for position, raw in enumerate(value))
+
+
+def _rule(label: str, raw: Any, bounds: Settings) -> RemovalRule:
+    if not isinstance(raw, Mapping) or raw.keys() != _RULE:
+        raise ImproperlyConfigured(
+            f"{label} is {{'ROOMS': pattern, 'KEYS': [patterns], 'WITHOUT': filter, 'FOR_SECONDS': seconds}}, "
+            f"not {raw!r}."
+        )
+    for name in ("ROOMS", "WITHOUT"):
+        if not isinstance(raw[name], str):
+            raise ImproperlyConfigured(f"{label}[{name!r}] is a str, not {raw[name]!r}.")
+    with _refusals_of(label):
+        return removal_rule(
+            rooms=raw["ROOMS"],
+            keys=_listed(f"{label}['KEYS']", raw["KEYS"], "patterns of keys"),
+            without=raw["WITHOUT"],
+            for_ms=round(_number(f"{label}['FOR_SECONDS']", raw["FOR_SECONDS"]) * 1_000),
+            room_length=bounds.room_length,
+            key_length=bounds.key_length,
+            filter_length=bounds.filter_length,
+            filter_depth=bounds.filter_depth,
+        )
+
+
+@contextmanager
+def _refusals_of(label: str) -> Iterator[None]:
+    try:
+        yield
+    except SessionStoreError as error:
+        figures = "" if error.limit is None else f" The limit is {error.limit}, this is {error.actual}."
+        hint = f" {error.advice}" if isinstance(error, InvalidKey | InvalidParams) else ""
+        raise ImproperlyConfigured(f"{label}: {error}{figures}{hint}") from error
+
+
+Checker: TypeAlias = Callable[[str, Any, Settings], Any]
+
+_CHECKERS: Mapping[str, Checker] = {
+    "backends": _checked_backends,
+    "allowed_origins": _checked_origins,
+    "trusted_proxies": _checked_proxies,
+    "self_properties": _checked_self_properties,
+    "public_properties": _checked_public_properties,
+    "proposed_properties": _checked_proposed_properties,
+    "removal_rules": _checked_rules,
+}
+
 _DEFAULTS = Settings()
-# Durations and rates are whole numbers by default, but need not be.
-_FRACTIONS = {name for name in _NAMES.values() if name.endswith("_seconds")} | {"writes_per_second"}
 
 
 @lru_cache(maxsize=1)

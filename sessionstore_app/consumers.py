@@ -17,12 +17,13 @@ from sessionstore_app import conf, handshake
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.errors import InternalError, InvalidRequest, NotOpen, ParseError, SessionStoreError
 from sessionstore_app.core.jsontext import size_bytes
-from sessionstore_app.handlers import HANDLERS, IN_TURN
+from sessionstore_app.handlers import HANDLERS, IN_TURN, PATIENT
+from sessionstore_app.handlers.socket import Followed
 from sessionstore_app.handshake import Handshake, Refusal, SocketCounts
 from sessionstore_app.protocol import gate, jsonrpc, methods
 from sessionstore_app.protocol.jsonrpc import Batch, Refused, Request
 from sessionstore_app.ratelimit import RefusedFrames, WriteBucket
-from sessionstore_app.services import presence
+from sessionstore_app.services import presence, transports
 from sessionstore_app.services.connection import Connection, run_to_first_suspension
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.sessions import OpenSession
@@ -33,6 +34,8 @@ Scope: TypeAlias = dict[str, Any]
 Event: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Event]]
 Send: TypeAlias = Callable[[Event], Awaitable[None]]
+# None for a notification, which is not answered.
+Reply: TypeAlias = str | Followed | None
 
 # Requests of one socket under way at once; the next is read when one of them is done.
 MAX_UNDER_WAY = 32
@@ -46,7 +49,7 @@ class SessionStoreConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket."""
         await receive()
-        found = handshake.read(scope)
+        found = handshake.read(scope, transports.real_peer(receive, send))
         refusal = found if isinstance(found, Refusal) else counts.admit(found.address)
         if refusal is not None or isinstance(found, Refusal):
             await _refuse(scope, send, refusal or found)  # type: ignore[arg-type]  # one of them is a refusal
@@ -189,8 +192,7 @@ class Socket:
             # From a client that does not take its answers no more questions are taken.
             if self.connection.close_reason is not None:
                 return
-            self.connection.changed = asyncio.Event()
-            await self.connection.changed.wait()
+            await self.connection.wait()
 
     def _refuse_frame(self, refused: Refused) -> None:
         if not refused.is_notification:
@@ -203,33 +205,39 @@ class Socket:
         if request.method in IN_TURN:
             self._answer(await self._reply(request))
         else:
-            self._start(self._run_aside(request))
+            self._start(self._run_aside(request), is_patient=request.method in PATIENT)
 
     async def _run_aside(self, request: Request) -> None:
         self._answer(await self._reply(request))
 
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run in place until it waits; only then is it a task."""
+    def _start(self, coroutine: Coroutine[Any, Any, None], *, is_patient: bool = False) -> None:
+        """Run in place until it waits; only then is it a task. One that may wait long does not count as under way."""
         rest = run_to_first_suspension(coroutine)
-        if rest is not None:
+        if rest is None:
+            return
+        task = self.hub.spawn(rest)
+        if not is_patient:
             self._under_way += 1
-            self.hub.spawn(rest).add_done_callback(self._done)
+            task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._under_way -= 1
         self.connection.wake()
 
-    def _answer(self, reply: str | None) -> None:
+    def _answer(self, reply: Reply) -> None:
+        text = reply.text if isinstance(reply, Followed) else reply
         if self.connection.is_corked:
-            self.connection.uncork(reply)
-        elif reply is not None:
-            self.connection.put(reply)
+            self.connection.uncork(text)
+        elif text is not None:
+            self.connection.put(text)
+        if isinstance(reply, Followed):
+            reply.then()
         if self._closing is not None:
             self.connection.close(self._closing)
 
     async def _run_batch(self, batch: tuple[Request | Refused, ...]) -> None:
         """Start the calls in order; answer them together when all are done."""
-        replies: list[str | None] = [None] * len(batch)
+        replies: list[Reply] = [None] * len(batch)
         waiting: list[asyncio.Task[None]] = []
         for position, call in enumerate(batch):
             filling = self._fill(replies, position, call)
@@ -248,13 +256,13 @@ class Socket:
         elif waiting:
             self._start(self._answer_batch(replies, waiting))
         else:
-            self._answer(_batch_text(replies))
+            self._answer(_batch_reply(replies))
 
-    async def _answer_batch(self, replies: list[str | None], waiting: list[asyncio.Task[None]]) -> None:
+    async def _answer_batch(self, replies: list[Reply], waiting: list[asyncio.Task[None]]) -> None:
         await asyncio.wait(waiting)
-        self._answer(_batch_text(replies))
+        self._answer(_batch_reply(replies))
 
-    async def _fill(self, replies: list[str | None], position: int, call: Request | Refused) -> None:
+    async def _fill(self, replies: list[Reply], position: int, call: Request | Refused) -> None:
         if isinstance(call, Refused):
             replies[position] = _refusal(call, call.error)
         elif call.method == "session.open" and position > 0:
@@ -262,7 +270,7 @@ class Socket:
         else:
             replies[position] = await self._reply(call)
 
-    async def _reply(self, request: Request) -> str | None:
+    async def _reply(self, request: Request) -> Reply:
         """Handle one request; None for a notification. The only place that turns errors into replies."""
         try:
             if request.method != "session.open" and self.connection.session is None:
@@ -274,7 +282,11 @@ class Socket:
         except Exception:
             logger.exception("The method %s failed.", request.method)
             return _refusal(request, InternalError())
-        return None if request.is_notification else jsonrpc.result_text(request.id, result)
+        if request.is_notification:
+            return None
+        if isinstance(result, Followed):
+            return Followed(jsonrpc.result_text(request.id, result.text), result.then)
+        return jsonrpc.result_text(request.id, result)
 
 
 def _refusal(call: Request | Refused, error: SessionStoreError) -> str | None:
@@ -288,6 +300,14 @@ def _parse(text: str) -> Request | Refused | Batch:
         return Refused(None, error)
 
 
-def _batch_text(replies: list[str | None]) -> str | None:
-    answered = [reply for reply in replies if reply is not None]
-    return f"[{','.join(answered)}]" if answered else None
+def _batch_reply(replies: list[Reply]) -> Reply:
+    texts = [reply.text if isinstance(reply, Followed) else reply for reply in replies if reply is not None]
+    if not texts:
+        return None
+    following = [reply.then for reply in replies if isinstance(reply, Followed)]
+
+    def then() -> None:
+        for act in following:
+            act()
+
+    return Followed(f"[{','.join(texts)}]", then)

@@ -1,33 +1,53 @@
-"""What a WebSocket handshake says, and whether it may go on: Origin, cookies, address, how many sockets there are."""
+"""What a WebSocket handshake says, and whether it may go on: Origin, cookies, address, how many sockets there are.
+
+Who a client is by its address is decided here alone, by TRUSTED_PROXIES: what a server or middleware made of
+X-Forwarded-For by rules of its own does not count.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.http.request import validate_host
 
 from sessionstore_app import conf
+from sessionstore_app.services.transports import UNIX, Peer
 
 logger = logging.getLogger("sessionstore_app")
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Without ALLOWED_HOSTS Django serves these while DEBUG is on.
 _DEBUG_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
+# Of headers that are kept as long as the socket, no more characters than these.
+HEADER_LENGTH: Final = 512
+# Proxies in a row that are looked through.
+MAX_HOPS: Final = 32
+
+Address: TypeAlias = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """`cookies` is the Cookie header, empty where it must not count; `address` is what sockets are counted by."""
+    """`cookies` is the Cookie header, empty where it must not count; `address` is what sockets are counted by.
+
+    `client_ip` is the client's whole address as text, empty where none can be believed.
+    """
 
     cookies: str
     address: str
+    client_ip: str = ""
+    user_agent: str = ""
+    accept_language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +58,8 @@ class Refusal:
     why: str
 
 
-def read(scope: Mapping[str, Any]) -> Handshake | Refusal:
-    """Read a handshake, or say why it is refused."""
+def read(scope: Mapping[str, Any], peer: Peer | None = None) -> Handshake | Refusal:
+    """Read a handshake, or say why it is refused. `peer` is the socket's real one, where it is known."""
     origins = _values(scope, b"origin")
     if len(origins) > 1:
         return Refusal(403, "The handshake carries more than one Origin.")
@@ -51,7 +71,14 @@ def read(scope: Mapping[str, Any]) -> Handshake | Refusal:
         )
     # Cookies come along with any page's request: only a browser that tells its page's Origin is believed.
     cookies = "; ".join(_values(scope, b"cookie")) if origins else ""
-    return Handshake(cookies, _address(scope))
+    client, is_sure = _client(scope, peer)
+    return Handshake(
+        cookies,
+        address=_counted_by(client),
+        client_ip=str(client) if is_sure and not isinstance(client, str) else "",
+        user_agent="".join(_values(scope, b"user-agent")[:1])[:HEADER_LENGTH],
+        accept_language=",".join(_values(scope, b"accept-language"))[:HEADER_LENGTH],
+    )
 
 
 def _values(scope: Mapping[str, Any], name: bytes) -> list[str]:
@@ -84,19 +111,88 @@ def _is_own_host(origin: str, scope: Mapping[str, Any]) -> bool:
     return same_port and theirs.hostname == ours.hostname and validate_host(host.lower(), allowed)
 
 
-def _address(scope: Mapping[str, Any]) -> str:
-    """The peer's address; IPv6 by its /64, which one subscriber has whole."""
+# --- the client's address
+
+
+def _client(scope: Mapping[str, Any], peer: Peer | None) -> tuple[Address | str, bool]:
+    """The client's address, text where there is a peer without one, and whether it can be believed.
+
+    Each trusted proxy vouches for the hop before it, so the header is read from its end: the client is the first hop
+    that no trusted proxy is, or the last that can be read.
+    """
+    if peer is None and _may_be_rewritten(scope):
+        # Good enough to count by: where the server did not rewrite it, nobody evades the count by sending the header.
+        return _host(str(scope["client"][0])), False
+    hop = _host(_scope_peer(scope) if peer is None else peer[0])
+    hops = ",".join(_values(scope, b"x-forwarded-for")).rsplit(",", MAX_HOPS)
+    while hops and _is_trusted(hop):
+        before = _forwarded(hops.pop())
+        if before is None:
+            break
+        hop = before
+    return hop, True
+
+
+def _scope_peer(scope: Mapping[str, Any]) -> str:
     client = scope.get("client")
-    host = str(client[0]) if client else ""
+    if client:
+        return str(client[0])
+    server = scope.get("server")
+    # A server on a Unix socket has a path and no port, and its clients have no address.
+    return UNIX if server and server[1] is None else ""
+
+
+def _may_be_rewritten(scope: Mapping[str, Any]) -> bool:
+    """May the scope's client be what the client said of itself? Servers that believe the header put it there."""
+    host, port = scope.get("client") or ("", None)
+    forwarded = ",".join(_values(scope, b"x-forwarded-for"))
+    return bool(host and forwarded) and (not port or str(host) in forwarded)
+
+
+def _host(text: str) -> Address | str:
     try:
-        address = ipaddress.ip_address(host)
+        # The zone of a link-local address names an interface of this machine.
+        return _plain(ipaddress.ip_address(text.partition("%")[0]))
     except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv4Address):
-        return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, 64), strict=False))
+        return text
+
+
+# An address with or without a port, as proxies write it.
+_HOP = re.compile(r"(?:\[(?P<bracketed>[0-9a-fA-F:.]+)\]|(?P<v4>[0-9.]+))(?::[0-9]{1,5})?|(?P<v6>[0-9a-fA-F:.]+)")
+
+
+def _forwarded(text: str) -> Address | None:
+    found = _HOP.fullmatch(text.strip(" \t"))
+    if found is None:
+        return None
+    try:
+        return _plain(ipaddress.ip_address(found["bracketed"] or found["v4"] or found["v6"]))
+    except ValueError:
+        return None
+
+
+def _plain(address: Address) -> Address:
+    """An IPv4 address on an IPv6 socket is an IPv4 address."""
+    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
+
+
+def _is_trusted(hop: Address | str) -> bool:
+    trusted = conf.current().trusted_proxies
+    if isinstance(hop, str):
+        return hop == UNIX and UNIX in trusted
+    return any(hop in network for network in _networks(trusted))
+
+
+@lru_cache(maxsize=8)
+def _networks(trusted: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ipaddress.ip_network(text) for text in trusted if text != UNIX)
+
+
+def _counted_by(client: Address | str) -> str:
+    """IPv6 by its /64, which one subscriber has whole. Who comes by a Unix socket is not told apart, so not counted."""
+    if isinstance(client, IPv6Address):
+        return str(ipaddress.ip_network((client, 64), strict=False))
+    return "" if client == UNIX else str(client)
 
 
 def _printable(text: str) -> str:

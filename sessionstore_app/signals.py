@@ -13,3 +13,15 @@ room_cleared = Signal()
 peer_joined = Signal()
 # room: str, session_id: str, reason: "LEFT" or the close reason's name.
 peer_left = Signal()
+
+# Of all that follow: session_id: str, state: str, properties: dict[str, str] (all it has now, or had last),
+# changed_properties: dict[str, str | None] (old values of what changed, None for what is new), reason: str.
+session_opened = Signal()
+# Properties or roles were changed.
+session_changed = Signal()
+# Its socket is gone; it waits to be resumed.
+session_disconnected = Signal()
+# It was resumed: state is RECONNECTED, or FAILED_OVER where another process serves it now.
+session_returned = Signal()
+# It has ended; reason is the close reason's name.
+session_closed = Signal()

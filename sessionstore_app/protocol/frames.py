@@ -5,13 +5,14 @@ Values are already JSON text when they come here and are woven in as they are, s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from sessionstore_app.core import jsontext
 from sessionstore_app.core.entries import Author, Entry
-from sessionstore_app.core.jsontext import dumps
+from sessionstore_app.core.jsontext import JsonInput, dumps
+from sessionstore_app.core.observer import Event
 
 
 def iso(at_ms: int) -> str:
@@ -94,11 +95,18 @@ def room_message(room: str, event: str, data: str, sender: str, at_ms: int) -> s
     )
 
 
-def peer(session_id: str, principal: str, roles: Sequence[str], state: str, joined_at_ms: int) -> str:
+def peer(
+    session_id: str,
+    principal: str,
+    roles: Sequence[str],
+    state: str,
+    joined_at_ms: int,
+    properties: Mapping[str, str],
+) -> str:
     """`{session_id, principal, roles, properties, state, joined_at}`."""
     return (
         f'{{"session_id":{dumps(session_id)},"principal":{dumps(principal)},"roles":{dumps(roles)},'
-        f'"properties":{{}},"state":"{state}","joined_at":"{iso(joined_at_ms)}"}}'
+        f'"properties":{dumps(properties)},"state":"{state}","joined_at":"{iso(joined_at_ms)}"}}'
     )
 
 
@@ -114,6 +122,61 @@ def room_peers(room: str, count: int, joined: Sequence[str], left: Sequence[str]
         f'{{"room":{_quoted(room)},"count":{count},"joined":[{",".join(joined)}],'
         f'"left":[{",".join(left)}],"updated":[{",".join(updated)}]}}',
     )
+
+
+def session_event(listener_id: str, event: Event) -> str:
+    """`session.event`: what a listener is told."""
+    told: dict[str, JsonInput] = {
+        "listener_id": listener_id,
+        "session_id": event.session_id,
+        "type": event.kind.value,
+        "state": event.state.value,
+        "properties": event.properties,
+        "changed_properties": event.changed_properties,
+        "close_reason": event.close_reason,
+        "matches": event.matches,
+        "revision": event.revision,
+    }
+    return _notification("session.event", dumps(told))
+
+
+def session_listening(listener_id: str, count: int) -> str:
+    """`session.listening`: the `count` sessions that were open have been told."""
+    return _notification("session.listening", dumps({"listener_id": listener_id, "count": count}))
+
+
+def listener_closed(listener_id: str, reason: str) -> str:
+    """`session.listener_closed`."""
+    return _notification("session.listener_closed", dumps({"listener_id": listener_id, "reason": reason}))
+
+
+def session_changed(
+    revision: int,
+    properties: Mapping[str, str],
+    changed: Mapping[str, str | None],
+    roles: Sequence[str],
+    permissions: Sequence[str],
+) -> str:
+    """`session.changed`: to a session, what was done to it."""
+    told: dict[str, JsonInput] = {
+        "revision": revision,
+        "properties": properties,
+        "changed_properties": changed,
+        "roles": roles,
+        "permissions": permissions,
+    }
+    return _notification("session.changed", dumps(told))
+
+
+def session_message(event: str, data: str, sender: str, at_ms: int) -> str:
+    """`session.message`; `data` and `sender` are JSON text."""
+    params = f'{{"event":{dumps(event)},"data":{data},"from":{sender},"at":"{iso(at_ms)}"}}'
+    return _notification("session.message", params)
+
+
+def lock_lost(name: str, sequence: int) -> str:
+    """`lock.lost`: a lock was taken from its holder."""
+    return _notification("lock.lost", dumps({"name": name, "sequence": sequence}))
 
 
 def heartbeat(at_ms: int) -> str:

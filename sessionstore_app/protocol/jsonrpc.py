@@ -83,7 +83,7 @@ def result_text(request_id: RequestId, result: str) -> str:
 
 def error_text(request_id: RequestId, error: SessionStoreError) -> str:
     """The refusal of a call."""
-    data = jsontext.dumps(dict(error.data))  # type: ignore[arg-type]  # figures and strings, by construction
+    data = jsontext.dumps(dict(error.data))  # type: ignore[arg-type]  # figures, strings and places, by construction
     if error.current is not None:
         data = f'{data[:-1]},"current":{frames.entry(error.current)}}}'
     message = jsontext.dumps(str(error))

@@ -25,6 +25,7 @@ Positive = Annotated[int, Meta(ge=1)]
 MAX_TTL_SECONDS = 31_536_000
 TtlSeconds = Annotated[float, Meta(gt=0, le=MAX_TTL_SECONDS)]
 LifetimeName = Literal["room", "session"]
+EventName = Annotated[str, Meta(min_length=1, max_length=128)]
 Text = Annotated[str, Meta(max_length=256)]
 
 
@@ -89,6 +90,7 @@ class RoomSet(Params, frozen=True):
     if_version: Natural | None = None
     ttl_seconds: TtlSeconds | None = None
     lifetime: LifetimeName = "room"
+    lock: str | None = None
     op: Natural | None = None
 
 
@@ -174,12 +176,109 @@ class RoomPeers(Params, frozen=True):
 
 class RoomBroadcast(Params, frozen=True):
     room: str
-    event: Annotated[str, Meta(min_length=1, max_length=128)]
+    event: EventName
     data: Json = None
 
 
 class RoomClear(Params, frozen=True):
     room: str
+
+
+# --- sessions
+
+
+class SessionGetProperties(Params, frozen=True):
+    properties: list[str]
+    session_id: str | None = None
+    room: str | None = None
+
+
+class SessionSetProperties(Params, frozen=True):
+    properties: dict[str, str | None]
+    session_id: str | None = None
+    room: str | None = None
+
+
+class SessionSetPropertiesByFilter(Params, frozen=True):
+    filter: str
+    properties: dict[str, str | None]
+    room: str | None = None
+
+
+class SessionList(Params, frozen=True):
+    filter: str | None = None
+    room: str | None = None
+    properties: list[str] = []
+    limit: Positive | None = None
+    after: str = ""
+
+
+class SessionCount(Params, frozen=True):
+    filter: str | None = None
+    room: str | None = None
+    by: list[str] = []
+
+
+class Targeted(Params, frozen=True):
+    """Whom an act is for: `session_id`, or all that `filter` finds; `room` narrows to its peers."""
+
+    session_id: str | None = None
+    filter: str | None = None
+    room: str | None = None
+
+
+class SessionTerminate(Targeted, frozen=True):
+    pass
+
+
+class SessionChangeRoles(Targeted, frozen=True):
+    add: list[str] = []
+    remove: list[str] = []
+
+
+class SessionSend(Targeted, frozen=True, kw_only=True):
+    event: EventName
+    data: Json = None
+
+
+class SessionObserveFor(Params, frozen=True):
+    room: str
+    keys: Annotated[list[str], Meta(min_length=1)]
+    session_id: str | None = None
+    filter: str | None = None
+
+
+class SessionListen(Params, frozen=True):
+    filter: str | None = None
+    room: str | None = None
+    properties: list[str] = []
+    after: str | int | None = None
+
+
+class SessionUnlisten(Params, frozen=True):
+    listener_id: str
+
+
+# --- locks
+
+
+class LockAcquire(Params, frozen=True):
+    name: str
+    scope: Literal["session", "connection"] = "session"
+    timeout_seconds: Annotated[float, Meta(ge=0, le=MAX_TTL_SECONDS)] | None = None
+
+
+class LockRelease(Params, frozen=True):
+    name: str
+    force: bool = False
+
+
+class LockGet(Params, frozen=True):
+    name: str
+
+
+class LockList(Params, frozen=True):
+    pass
 
 
 METHODS: dict[str, Any] = {
@@ -200,6 +299,21 @@ METHODS: dict[str, Any] = {
     "room.peers": RoomPeers,
     "room.broadcast": RoomBroadcast,
     "room.clear": RoomClear,
+    "session.get_properties": SessionGetProperties,
+    "session.set_properties": SessionSetProperties,
+    "session.set_properties_by_filter": SessionSetPropertiesByFilter,
+    "session.list": SessionList,
+    "session.count": SessionCount,
+    "session.terminate": SessionTerminate,
+    "session.change_roles": SessionChangeRoles,
+    "session.send": SessionSend,
+    "session.observe_for": SessionObserveFor,
+    "session.listen": SessionListen,
+    "session.unlisten": SessionUnlisten,
+    "lock.acquire": LockAcquire,
+    "lock.release": LockRelease,
+    "lock.get": LockGet,
+    "lock.list": LockList,
 }
 
 

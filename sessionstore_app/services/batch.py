@@ -1,93 +1,65 @@
 """What the jobs of one transaction share: locked rows, changed in memory and written back with a few statements.
 
 Sessions are locked before rooms, each in the order of their ids, so two batches never wait for each other in a
-circle. A job may rely on what it sees here until the transaction ends; what happened to rosters and rooms is
-collected as `Events`.
+circle; locks (`lockrows`) come last. A job may rely on what it sees here until the transaction ends; what happened to
+sessions, rosters, rooms and locks is collected as `Events`.
 """
 
 from __future__ import annotations
 
 import secrets
-import threading
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
-from django.db import connection
-from django.db.models import Count, Manager, Model, QuerySet
+from django.db.models import Count, Model
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from sessionstore_app.core.entries import Epoch
-from sessionstore_app.models import Membership, Room, Session, SessionState
+from sessionstore_app import conf
+from sessionstore_app.core.entries import Epoch, SessionId
+from sessionstore_app.core.properties import select
+from sessionstore_app.core.sessions import Kind, SessionChange, State, previous_values
+from sessionstore_app.models import Membership, Room, Session, SessionEvent, SessionState
+from sessionstore_app.services.lockrows import LockRows
+from sessionstore_app.services.news import Cleared, Events, Peer, RosterChange
+from sessionstore_app.services.properties import milliseconds, properties_of
+from sessionstore_app.services.rows import chunks, lockable, overwrite
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
-    """A session as seen in a room. `joined_at` is in UTC."""
+class _View:
+    """A session as it was told last."""
 
-    session_id: str
-    principal: str
-    roles: tuple[str, ...]
     state: str
-    joined_at: datetime
-
-
-@dataclass(slots=True)
-class RosterChange:
-    """How one batch changed who is in a room; `roster` is the room's counter after it."""
-
-    room: str
-    roster: int = 0
-    joined: dict[str, Peer] = field(default_factory=dict)
-    left: dict[str, str] = field(default_factory=dict)
-    updated: dict[str, Peer] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Cleared:
-    """A room that goes on under another epoch."""
-
-    room: str
-    old: Epoch
-    new: Epoch
-    reason: str
-
-
-@dataclass(slots=True)
-class Events:
-    """What a batch did that others must be told. All jobs of a batch share it; whoever takes it tells."""
-
-    rosters: dict[str, RosterChange] = field(default_factory=dict)
-    cleared: list[Cleared] = field(default_factory=list)
-    _taken: bool = False
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def take(self) -> bool:
-        """True for exactly one caller."""
-        with self._lock:
-            taken, self._taken = self._taken, True
-            return not taken
-
-
-M = TypeVar("M", bound=Model)
+    properties: Mapping[str, str]
+    rooms: frozenset[str]
 
 
 class Batch:
     """Rows and events of one transaction."""
 
-    def __init__(self, *, sessions: Collection[str], rooms: Collection[str]) -> None:
-        """Lock the sessions, the rooms they are in, and the named rooms, which are made where missing.
+    def __init__(
+        self,
+        *,
+        sessions: Collection[str],
+        rooms: Collection[str],
+        locks: Collection[str] = (),
+        ending: Collection[str] = (),
+    ) -> None:
+        """Lock the sessions, the rooms they are in, and the named rooms and locks, which are made where missing.
 
-        What another transaction has locked is left out: a job that needs it is tried again later.
+        `ending` are sessions that may lose their locks. What another transaction has locked is left out: a job that
+        needs it is tried again later.
         """
         self.events = Events()
         self.now: datetime = timezone.now()
         self._sessions: dict[str, Session] = {}
         self._rooms: dict[str, Room] = {}
-        self._members: dict[tuple[int, str], Membership] = {}
+        self._members: defaultdict[str, dict[int, Membership]] = defaultdict(dict)
         self._counts: dict[int, int] = {}
+        self._views: dict[str, _View] = {}
         self._opened: list[Session] = []
         self._joined: list[Membership] = []
         self._left: list[Membership] = []
@@ -98,23 +70,41 @@ class Batch:
         self._rooms_of: list[tuple[str, str]] = []
         if sessions:
             self._lock_sessions(sessions)
-            joined = Membership.objects.filter(session_id__in=sessions, left_at=None)
-            self._rooms_of = list(joined.values_list("session_id", "room__name"))
+            for ids in chunks(sessions):
+                joined = Membership.objects.filter(session_id__in=ids, left_at=None)
+                self._rooms_of += joined.values_list("session_id", "room__name")
             rooms = {*rooms, *(room for _, room in self._rooms_of)}
         if rooms:
             self._lock_rooms(set(rooms), sessions)
+        self._see_sessions()
+        self.locks = LockRows(self.events.locks, locks, ending)
+        self._busy |= self.locks.busy_sessions
+        self.locks.now = self.now
 
-    def holds(self, sessions: Collection[str], rooms: Collection[str]) -> bool:
-        """True if the rows of these sessions, of the rooms they are in and of these rooms are ours."""
-        return self._busy.isdisjoint(sessions) and all(room in self._rooms for room in rooms)
+    def holds(self, sessions: Collection[str], rooms: Collection[str], locks: Collection[str] = ()) -> bool:
+        """True if the rows of these sessions, of the rooms they are in, of these rooms and these locks are ours."""
+        return (
+            self._busy.isdisjoint(sessions)
+            and all(room in self._rooms for room in rooms)
+            and all(name in self.locks for name in locks)
+        )
 
     def _lock_sessions(self, ids: Collection[str]) -> None:
-        rows = _lockable(Session.objects).filter(id__in=sorted(ids)).order_by("id").annotate(db_now=Now())
-        self._sessions = {session.id: session for session in rows}
+        # In one order for everybody, so that nobody waits in a circle.
+        for chunk in chunks(sorted(ids)):
+            rows = lockable(Session.objects).filter(id__in=chunk).order_by("id").annotate(db_now=Now())
+            self._sessions |= {session.id: session for session in rows}
         missing = [session_id for session_id in ids if session_id not in self._sessions]
-        if missing:
-            self._busy.update(Session.objects.filter(id__in=missing).values_list("id", flat=True))
+        for chunk in chunks(missing):
+            self._busy.update(Session.objects.filter(id__in=chunk).values_list("id", flat=True))
         self._take_time(self._sessions.values())
+
+    def _see_sessions(self) -> None:
+        rooms: defaultdict[str, set[str]] = defaultdict(set)
+        for session_id, room in self._rooms_of:
+            rooms[session_id].add(room)
+        for session in self._sessions.values():
+            self._views[session.id] = _View(session.state, properties_of(session), frozenset(rooms[session.id]))
 
     def _take_time(self, rows: Iterable[Model]) -> None:
         for row in rows:
@@ -135,9 +125,10 @@ class Batch:
         present = Membership.objects.filter(room_id__in=ids, left_at=None)
         self._counts = dict(present.values_list("room_id").annotate(Count("id")).order_by())
         rooms = {room.id: room for room in self._rooms.values()}
-        for member in present.filter(session_id__in=sessions) if sessions else ():
-            member.room = rooms[member.room_id]
-            self._members[member.room_id, member.session_id] = member
+        for chunk in chunks(sessions):
+            for member in present.filter(session_id__in=chunk):
+                member.room = rooms[member.room_id]
+                self._members[member.session_id][member.room_id] = member
 
     # --- what there is
 
@@ -155,49 +146,96 @@ class Batch:
 
     def membership(self, room: Room, session_id: str) -> Membership | None:
         """The session's membership, if it is in the room."""
-        return self._members.get((room.id, session_id))
+        return self._members[session_id].get(room.id)
 
     def memberships(self, session_id: str) -> list[Membership]:
         """Where the session is."""
-        return [member for (_, sid), member in self._members.items() if sid == session_id]
+        return list(self._members[session_id].values())
+
+    def rooms_of(self, session_id: str) -> frozenset[str]:
+        """The names of the rooms that the session is in."""
+        return frozenset(member.room.name for member in self.memberships(session_id))
 
     # --- what happens
 
     def open(self, session: Session) -> None:
         """Record a new session."""
         self._opened.append(session)
+        self._views[session.id] = _View("", {}, frozenset())
+        self._tell(session, Kind.STATE, State.ACTIVE)
 
-    def changed(self, session: Session, *, told: bool = True) -> None:
-        """The session's row was changed; where that is `told`, its peers see it with its new state."""
+    def changed(self, session: Session, state: State | None = None) -> None:
+        """The session's row was changed, with `state` where that is a change of its state."""
         self._changed_sessions[session.id] = session
-        for member in self.memberships(session.id) if told else ():
+        before = self._views[session.id]
+        change = None
+        if state is not None:
+            change = self._tell(session, Kind.STATE, state)
+        elif before.properties != properties_of(session):
+            change = self._tell(session, Kind.PROPERTIES, State(session.state))
+        if change is None or state is State.CLOSED:
+            return
+        if before.state != session.state or not set(conf.current().public_properties).isdisjoint(change.previous):
+            self._tell_peers(session)
+
+    def _tell(self, session: Session, kind: Kind, state: State) -> SessionChange:
+        before = self._views[session.id]
+        after = _View(session.state, properties_of(session), self.rooms_of(session.id))
+        session.revision += 1
+        change = SessionChange(
+            session_id=SessionId(session.id),
+            revision=session.revision,
+            kind=kind,
+            state=state,
+            properties=after.properties,
+            previous=previous_values(before.properties, after.properties) if before.properties else {},
+            rooms=after.rooms,
+            previous_rooms=before.rooms,
+            close_reason=session.close_reason if state is State.CLOSED else "",
+            node_id=session.node_id,
+            opened_at_ms=int(milliseconds(session.opened_at)),
+        )
+        self._views[session.id] = after
+        self.events.sessions.append(change)
+        return change
+
+    def _tell_peers(self, session: Session) -> None:
+        for member in self.memberships(session.id):
             change = self._roster_change(member.room)
-            peer = peer_of(member, session.principal, session.state)
+            peer = peer_of(member, session)
             (change.joined if session.id in change.joined else change.updated)[session.id] = peer
 
-    def join(self, member: Membership, principal: str) -> None:
+    def _moved(self, session_id: str) -> None:
+        """It came into a room or left one; who ends has been told already."""
+        session = self._sessions[session_id]
+        if session.state != SessionState.CLOSED:
+            self._changed_sessions[session.id] = session
+            self._tell(session, Kind.ROOMS, State(session.state))
+
+    def join(self, member: Membership) -> None:
         """Record that a session is in a room from now on."""
         room = member.room
         self._joined.append(member)
-        self._members[room.id, member.session_id] = member
+        self._members[member.session_id][room.id] = member
         self._counts[room.id] = self.count(room) + 1
         room.emptied_at = room.clears_at = None
         change = self._roster_change(room)
         came_back = change.left.pop(member.session_id, None) is not None
-        peer = peer_of(member, principal, SessionState.ACTIVE)
+        peer = peer_of(member, self._sessions[member.session_id])
         (change.updated if came_back else change.joined)[member.session_id] = peer
+        self._moved(member.session_id)
 
     def observe(self, member: Membership, patterns: Collection[str]) -> None:
         """Record what a member observes."""
         member.observed = sorted(patterns)
-        if member not in self._joined:
+        if member.pk is not None:
             Membership.objects.filter(pk=member.pk).update(observed=member.observed)
 
     def leave(self, member: Membership, reason: str, grace_seconds: float = 0) -> bool:
         """Record that it is no longer; true if that emptied the room and its store was cleared at once."""
         room = member.room
-        del self._members[room.id, member.session_id]
-        if member in self._joined:
+        del self._members[member.session_id][room.id]
+        if member.pk is None:
             self._joined.remove(member)
         else:
             self._left.append(member)
@@ -206,6 +244,7 @@ class Batch:
         change.updated.pop(member.session_id, None)
         if change.joined.pop(member.session_id, None) is None:
             change.left[member.session_id] = reason
+        self._moved(member.session_id)
         if self._counts[room.id] > 0:
             return False
         room.emptied_at = self.now
@@ -224,6 +263,10 @@ class Batch:
         self.events.cleared.append(Cleared(room.name, old, new, reason))
         return new
 
+    def changed_room(self, room: Room) -> None:
+        """The room's row was changed."""
+        self._changed_rooms[room.name] = room
+
     def keep_idle(self, room: Room, seconds: float) -> None:
         """Put off the clearing of a room that nobody is in, because the server uses it."""
         until = self.now + timedelta(seconds=seconds)
@@ -235,7 +278,7 @@ class Batch:
     def save(self) -> None:
         """Write back what the jobs changed."""
         Session.objects.bulk_create(self._opened)
-        _overwrite(Session, self._changed_sessions.values(), _SESSION_FIELDS)
+        overwrite(Session, self._changed_sessions.values(), _SESSION_FIELDS)
         Membership.objects.bulk_create(self._joined)
         if self._left:
             Membership.objects.filter(pk__in=[member.pk for member in self._left]).update(left_at=self.now)
@@ -244,28 +287,38 @@ class Batch:
             room.roster += 1
             change.roster = room.roster
             self._changed_rooms[room.name] = room
-        _overwrite(Room, self._changed_rooms.values(), _ROOM_FIELDS)
+        overwrite(Room, self._changed_rooms.values(), _ROOM_FIELDS)
+        SessionEvent.objects.bulk_create(_row(change, self.now) for change in self.events.sessions)
+        self.locks.save()
 
     def _roster_change(self, room: Room) -> RosterChange:
         return self.events.rosters.setdefault(room.name, RosterChange(room.name))
 
 
-_SESSION_FIELDS = ("state", "node_id", "generation", "resume_hash", "lapses_at", "closed_at", "close_reason")
-_ROOM_FIELDS = ("epoch", "roster", "emptied_at", "clears_at")
+_SESSION_FIELDS = (
+    "state", "roles", "properties", "revision", "node_id", "generation", "resume_hash", "expires_at", "lapses_at",
+    "closed_at", "close_reason",
+)  # fmt: skip
+_ROOM_FIELDS = ("epoch", "roster", "emptied_at", "clears_at", "unmatched")
 
 
-def _overwrite(model: type[Model], rows: Iterable[Model], fields: Collection[str]) -> None:
-    """Write back rows that exist and are locked, all in one statement."""
-    model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=fields)
-
-
-def _lockable(manager: Manager[M]) -> QuerySet[M]:
-    """Rows that we lock, without those that others have locked. SQLite has no row locks and needs none."""
-    return manager.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+def _row(change: SessionChange, at: datetime) -> SessionEvent:
+    return SessionEvent(
+        session_id=change.session_id,
+        revision=change.revision,
+        type=change.kind,
+        state=change.state,
+        properties=change.properties,
+        previous=change.previous,
+        rooms=sorted(change.rooms),
+        previous_rooms=sorted(change.previous_rooms),
+        close_reason=change.close_reason,
+        at=at,
+    )
 
 
 def _locked_rooms(names: Collection[str]) -> dict[str, Room]:
-    rows = _lockable(Room.objects).filter(name__in=sorted(names)).order_by("id").annotate(db_now=Now())
+    rows = lockable(Room.objects).filter(name__in=sorted(names)).order_by("id").annotate(db_now=Now())
     return {room.name: room for room in rows}
 
 
@@ -274,6 +327,9 @@ def new_epoch() -> Epoch:
     return Epoch(secrets.token_hex(12))
 
 
-def peer_of(membership: Membership, principal: str, state: str) -> Peer:
+def peer_of(membership: Membership, session: Session) -> Peer:
     """The peer that a membership makes of its session."""
-    return Peer(membership.session_id, principal, tuple(membership.roles), str(state), membership.joined_at)
+    public = select(properties_of(session), conf.current().public_properties)
+    return Peer(
+        session.id, session.principal, tuple(membership.roles), str(session.state), membership.joined_at, public
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from channels.layers import BaseChannelLayer, InMemoryChannelLayer, get_channel_layer
 
@@ -16,7 +16,7 @@ Message: TypeAlias = Mapping[str, Any]
 
 
 class Bus(Protocol):
-    """What the hub needs: a group for each room, one for each node."""
+    """What the hub needs: a group for each room, one for each node, and one for who listens to sessions."""
 
     async def open(self) -> None: ...
     async def receive(self) -> Message: ...
@@ -63,6 +63,10 @@ def layer_bus() -> LayerBus | None:
     if layer is None or type(layer) is InMemoryChannelLayer:
         return None
     return LayerBus(layer)
+
+
+# Group of the processes that listen to sessions.
+SESSIONS_GROUP: Final = "sessionstore.sessions"
 
 
 def room_group(room: str) -> str:

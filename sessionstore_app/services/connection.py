@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sessionstore_app.core.close import CloseReason
+from sessionstore_app.core.errors import NotOpen
 from sessionstore_app.core.jsontext import size_bytes
 from sessionstore_app.protocol import frames
 from sessionstore_app.services.transports import TrySend, fast_path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sessionstore_app.services.hub import Hub
     from sessionstore_app.services.localroom import Member
     from sessionstore_app.services.sessions import OpenSession
+    from sessionstore_app.services.watching import Watch
 
 logger = logging.getLogger("sessionstore_app")
 
@@ -31,6 +33,16 @@ logger = logging.getLogger("sessionstore_app")
 HOPELESS = 16
 
 Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Wait:
+    """A lock that the session waits for, in so many requests."""
+
+    __slots__ = ("granted", "waiters")
+
+    def __init__(self, granted: asyncio.Future[int]) -> None:
+        self.granted = granted
+        self.waiters = 0
 
 
 class Behind:
@@ -50,6 +62,7 @@ class Connection:
     __slots__ = (
         "_acked_bytes",
         "_behind",
+        "_changed",
         "_hub",
         "_outbox",
         "_outbox_bytes",
@@ -61,14 +74,16 @@ class Connection:
         "_unstored_bytes",
         "batches",
         "beat_slot",
-        "changed",
         "close_reason",
+        "expiry",
         "is_corked",
         "limit_bytes",
+        "listeners",
         "members",
         "scheduled",
         "session",
         "unanswered",
+        "waits",
         "wants_heartbeat",
     )
 
@@ -90,6 +105,10 @@ class Connection:
         self.session: OpenSession | None = None
         # The rooms this session is in, with what it observes there.
         self.members: dict[str, Member] = {}
+        # What it listens to, and the locks it waits for.
+        self.listeners: dict[str, Watch] = {}
+        self.expiry: asyncio.TimerHandle | None = None
+        self.waits: dict[str, Wait] = {}
         self.close_reason: CloseReason | None = None
         self.scheduled = False
         self.batches = False
@@ -97,7 +116,7 @@ class Connection:
         self.unanswered = 0
         self.beat_slot = 0
         # Set, where somebody waits, when the outbox drained or the connection closed.
-        self.changed: asyncio.Event | None = None
+        self._changed: asyncio.Event | None = None
 
     @property
     def is_behind(self) -> bool:
@@ -180,7 +199,7 @@ class Connection:
             # Almost always: nothing is behind, so what waits is all there is.
             waiting, self._outbox = self._outbox, []
             self._send_all([f"[{','.join(waiting)}]"] if self.batches and len(waiting) > 1 else waiting)
-            if self._stalled_at is None and not self.is_behind and self.changed is None:
+            if self._stalled_at is None and not self.is_behind and self._changed is None:
                 return
         while self._sending is None and self.close_reason is None:
             if self._behind and not self._outbox and not self.is_behind:
@@ -197,16 +216,39 @@ class Connection:
         self.wake()
 
     def wake(self) -> None:
-        """Wake the reader that waits for the outbox to drain."""
-        if self.changed is not None:
-            self.changed.set()
+        """Wake whoever waits for the outbox to drain."""
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
+
+    async def wait(self) -> None:
+        """Wait until the outbox drained a little, or the connection closed."""
+        if self._changed is None:
+            self._changed = asyncio.Event()
+        await self._changed.wait()
+
+    def granted(self, lock: str, sequence: int) -> None:
+        """The lock that its session waits for was granted."""
+        wait = self.waits.get(lock)
+        if wait is not None and not wait.granted.done():
+            wait.granted.set_result(sequence)
+
+    def abandon_waits(self) -> None:
+        """Nobody is there any more to be told of locks."""
+        for wait in self.waits.values():
+            if not wait.granted.done():
+                wait.granted.set_exception(NotOpen("The socket was closed."))
+                # Whoever is still recording its request does not look at it.
+                wait.granted.exception()
 
     def ack(self, received_bytes: int) -> None:
         """The client has received so many bytes on this socket."""
         self.unanswered = 0
         self._acked_bytes = min(max(received_bytes, self._acked_bytes), self._sent_bytes)
-        if self._behind and not self.is_behind and not self.scheduled:
-            self._hub.schedule(self)
+        if not self.is_behind:
+            self.wake()
+            if self._behind and not self.scheduled:
+                self._hub.schedule(self)
 
     def beat(self, text: str) -> None:
         """Ask the client whether it lives."""

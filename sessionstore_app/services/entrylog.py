@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 from django.dispatch import Signal
@@ -18,7 +18,7 @@ from django.dispatch import Signal
 from sessionstore_app import conf, signals
 from sessionstore_app.backends.base import Reading
 from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION
-from sessionstore_app.core.entries import Author, Change, Entry, Epoch, SessionId, Write, WriteResult
+from sessionstore_app.core.entries import Author, Change, Entry, Epoch, Fence, SessionId, Write, WriteResult
 from sessionstore_app.core.errors import SpaceWiped, Unavailable, VersionConflict
 from sessionstore_app.core.patterns import PatternSet, compiled
 from sessionstore_app.protocol import frames
@@ -90,11 +90,17 @@ async def write(
     *,
     by: Author | None,
     op: int | None = None,
+    fenced: Callable[[], Awaitable[Fence]] | None = None,
     refresh: Callable[[], object] | None = None,
 ) -> Written:
-    """Write to a room and announce it. `refresh` is called before a second try, and may refuse it by raising."""
+    """Write to a room and announce it. `fenced` is asked before each try for the lock under which it happens, and
+    `refresh` is called before a second one; both may refuse by raising.
+    """
     wanted = Write(changes=changes, by=by, at_ms=clock.now_ms(), op=op)
     for _ in range(_ATTEMPTS):
+        if fenced is not None:
+            # Anew each time: another epoch does not know who wrote under the lock before.
+            wanted = replace(wanted, fence=await fenced())
         try:
             result = await room_backend().write(room_space(room, epoch), wanted, conf.current().store_limits)
         except SpaceWiped:

@@ -16,15 +16,30 @@ import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
-from sessionstore_app import conf
 from sessionstore_app.core.close import CloseReason
-from sessionstore_app.protocol import frames
-from sessionstore_app.services import events
-from sessionstore_app.services.bus import Bus, Message, layer_bus, node_group, room_group
+from sessionstore_app.core.sessions import SessionChange
+from sessionstore_app.services import clock, events
+from sessionstore_app.services.bus import Message, layer_bus, node_group, room_group
 from sessionstore_app.services.connection import Connection
-from sessionstore_app.services.events import Changed, RoomCleared, RoomEvent, RosterDelta, Said, TakenOver
+from sessionstore_app.services.events import (
+    Changed,
+    Delivered,
+    LockTold,
+    NodeEvent,
+    ObserveMore,
+    RoomCleared,
+    RoomEvent,
+    RosterDelta,
+    Said,
+    SessionsChanged,
+    TakenOver,
+)
+from sessionstore_app.services.feed import Feed
 from sessionstore_app.services.heartbeat import Heartbeat
+from sessionstore_app.services.line import PUBLISH_SECONDS, Counters, Line
 from sessionstore_app.services.localroom import LocalRoom
+from sessionstore_app.services.rosters import Rosters
+from sessionstore_app.services.served import Served
 
 T = TypeVar("T")
 
@@ -32,10 +47,7 @@ logger = logging.getLogger("sessionstore_app")
 
 # How long a gap waits for stragglers before what is missing is read.
 GAP_SECONDS = 0.05
-# The bus must not hold up a write that is already stored.
-PUBLISH_SECONDS = 2.0
-# After the bus failed, it is opened again after so long.
-REOPEN_SECONDS = 0.5
+MAX_TIMER_SECONDS = 86_400 * 30
 
 
 class Keeper(Protocol):
@@ -47,16 +59,11 @@ class Keeper(Protocol):
     async def lost(self, connection: Connection, reason: CloseReason) -> None:
         """A connection is gone; its session waits, or ends, as the reason says."""
 
+    async def rights_changed(self, connection: Connection) -> None:
+        """The roles of a connection's session have changed: what it may no longer do ends."""
 
-class Counters:
-    """How often the bus failed or brought nonsense, and how often a room was read to heal it."""
-
-    __slots__ = ("bus_failures", "dropped_messages", "healed_rooms")
-
-    def __init__(self) -> None:
-        self.bus_failures = 0
-        self.dropped_messages = 0
-        self.healed_rooms = 0
+    async def observe_more(self, connection: Connection, event: ObserveMore) -> None:
+        """A connection observes more of a room, and is given what there is."""
 
 
 class Hub:
@@ -73,14 +80,16 @@ class Hub:
         self.counters = Counters()
         # Sessions being opened, resumed or ended: the record and this process may differ about them for a moment.
         self.in_transit: set[str] = set()
-        self._bus: Bus | None = layer_bus()
+        self._line = Line(layer_bus(), self._context, self.counters)
+        self.feed = Feed(self._line, self.counters, self.spawn, self.now)
+        self.served = Served(lambda connection: self.spawn(self.keeper.rights_changed(connection)))
         self.keeper = keeper
         self._heartbeat = Heartbeat(self.loop)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._losses: set[asyncio.Task[None]] = set()
         self._touched: list[Connection] = []
         self._dirty: dict[LocalRoom, None] = {}
-        self._rosters: dict[str, list[RosterDelta]] = {}
+        self.rosters = Rosters(self.rooms, self._tick_soon, self._later)
         self._ticking = False
         self._gapped: set[str] = set()
 
@@ -88,10 +97,8 @@ class Hub:
 
     async def start(self) -> None:
         """Take a place on the bus and begin to beat."""
-        if self._bus is not None:
-            await self._bus.open()
-            await self._bus.join(node_group(self.node_id))
-            self.spawn(self._listen(self._bus))
+        await self._line.open([node_group(self.node_id)])
+        self.spawn(self._line.listen(self._deliver, self._reopen))
         self._heartbeat.start()
 
     async def stop(self) -> None:
@@ -126,6 +133,9 @@ class Hub:
 
         self.loop.call_soon_threadsafe(wait, context=self._context)
 
+    def _later(self, seconds: float, act: Callable[[], None]) -> None:
+        self.loop.call_later(seconds, act, context=self._context)
+
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
@@ -141,9 +151,28 @@ class Hub:
     def detach(self, connection: Connection) -> None:
         """The socket is gone; forget it everywhere."""
         self.connections.pop(connection, None)
+        self.served.remove(connection)
         self._heartbeat.remove(connection)
+        for watch in connection.listeners.values():
+            self.feed.end(watch.listener)
+        connection.listeners.clear()
+        if connection.expiry is not None:
+            connection.expiry.cancel()
+        connection.abandon_waits()
         for name in list(connection.members):
             self.remove_member(name, connection)
+
+    def expire(self, connection: Connection) -> None:
+        """Close the connection when its credential ends; upkeep does it where this clock is off or the socket gone."""
+        session = connection.session
+        if session is None or session.identity.expires_at is None:
+            return
+        seconds = session.identity.expires_at.timestamp() - clock.now_ms() / 1000
+        # Timers of some platforms take no more than a month.
+        if seconds < MAX_TIMER_SECONDS:
+            connection.expiry = self.loop.call_later(
+                max(seconds, 0.0), connection.close, CloseReason.EXPIRED, context=self._context
+            )
 
     def lost(self, connection: Connection, reason: CloseReason) -> None:
         """A connection was closed from this side."""
@@ -172,8 +201,7 @@ class Hub:
         dirty, self._dirty = self._dirty, {}
         for room in dirty:
             _guarded(room.flush)
-        if self._rosters:
-            _guarded(self._flush_rosters)
+        _guarded(self.rosters.flush)
         touched, self._touched = self._touched, []
         self._ticking = False
         for connection in touched:
@@ -187,9 +215,9 @@ class Hub:
         if room is None:
             room = self.rooms[name] = LocalRoom(name)
         room.holds += 1
-        if self._bus is not None and not room.members:
+        if not self._line.is_alone and not room.members:
             try:
-                await self._bus.join(room_group(name))
+                await self._line.join(room_group(name))
             except BaseException:
                 self.release(room)
                 raise
@@ -213,15 +241,15 @@ class Hub:
         if room.is_unused and self.rooms.get(room.name) is room:
             del self.rooms[room.name]
             self._dirty.pop(room, None)
-            if self._bus is not None:
-                self.spawn(self._leave_group(self._bus, room.name))
+            if not self._line.is_alone:
+                self.spawn(self._leave_group(room.name))
 
-    async def _leave_group(self, bus: Bus, name: str) -> None:
+    async def _leave_group(self, name: str) -> None:
         if name not in self.rooms:
-            await bus.leave(room_group(name))
+            await self._line.leave(room_group(name))
             if name in self.rooms:
                 # Somebody came while we left: be in again, whichever was first on the bus.
-                await bus.join(room_group(name))
+                await self._line.join(room_group(name))
 
     # --- what this process did
 
@@ -229,33 +257,20 @@ class Hub:
         """What this process did in rooms: take all of it in, then tell the others."""
         for name, event in happened:
             self._take_in(name, event)
-        if self._bus is not None:
-            await self._publish(
-                self._bus, [(room_group(name), events.encode(event, name, self.node_id)) for name, event in happened]
-            )
+        await self._line.publish(events.room_messages(happened, self.node_id))
 
-    async def take_over(self, node_id: str, event: TakenOver) -> None:
-        """A session has a newer socket: older ones on that node close."""
-        self._close_older(event)
-        if node_id != self.node_id and self._bus is not None:
-            await self._publish(self._bus, [(node_group(node_id), events.encode(event, "", self.node_id))])
+    async def announce_sessions(self, changes: Sequence[SessionChange]) -> None:
+        """What this process did to sessions: tell who listens, and the nodes that serve them."""
+        self._take_in_node_event(SessionsChanged(tuple(changes)))
+        if not self._line.is_alone:
+            await self._line.publish(events.session_messages(changes, self.node_id))
 
-    async def _publish(self, bus: Bus, messages: Sequence[tuple[str, Message]]) -> None:
-        # Tasks of their own: a caller may run outside of any task, where `asyncio.timeout` would hit somebody else's.
-        tasks = {
-            self.loop.create_task(bus.publish(group, message), context=self._context.copy())
-            for group, message in messages
-        }
-        if not tasks:
-            return
-        done, late = await asyncio.wait(tasks, timeout=PUBLISH_SECONDS)
-        for task in late:
-            task.cancel()
-        failed = [task.exception() for task in done if task.exception() is not None]
-        if late or failed:
-            # It is stored; other processes find it when they compare versions.
-            self.counters.bus_failures += len(late) + len(failed)
-            logger.warning("The channel layer did not take %s messages: %r", len(late) + len(failed), failed[:1])
+    async def tell_nodes(self, told: Sequence[tuple[str, NodeEvent]]) -> None:
+        """Tell nodes something that concerns sessions they serve."""
+        for node_id, event in told:
+            if node_id == self.node_id:
+                self._take_in_node_event(event)
+        await self._line.publish(events.node_messages(told, self.node_id))
 
     # --- what is heard
 
@@ -277,7 +292,7 @@ class Hub:
                 self._take_in_change(room, event)
             case RosterDelta():
                 for ready in room.hear_roster(event):
-                    self.tell_roster(room, ready)
+                    self.rosters.tell(room, ready)
             case RoomCleared():
                 self._take_in_clearing(room, event)
             case Said(text):
@@ -301,34 +316,26 @@ class Hub:
         elif room.epoch != cleared.new:
             self._heal_soon(room.name)
 
-    def _close_older(self, event: TakenOver) -> None:
-        for connection in list(self.connections):
-            session = connection.session
-            if session is not None and session.id == event.session_id and session.generation < event.generation:
-                connection.close(CloseReason.SESSION_TAKEN_OVER)
+    def _take_in_node_event(self, event: NodeEvent) -> None:
+        match event:
+            case TakenOver():
+                self.served.take_over(event)
+            case SessionsChanged(changes):
+                self.feed.take_in(changes)
+                self.served.take_in(changes)
+            case Delivered():
+                self.served.deliver(event)
+            case ObserveMore():
+                for connection in self.served.of(event.session_ids):
+                    self.spawn(self.keeper.observe_more(connection, event))
+            case LockTold():
+                self.served.tell_lock(event)
 
-    async def _listen(self, bus: Bus) -> None:
-        while True:
-            try:
-                message = await bus.receive()
-            except Exception as error:  # the layer is out of reach: try again, then compare all versions
-                self.counters.bus_failures += 1
-                logger.warning("The channel layer failed: %r", error)
-                await asyncio.sleep(REOPEN_SECONDS)
-                await self._reopen(bus)
-            else:
-                self._deliver(message)
-
-    async def _reopen(self, bus: Bus) -> None:
-        try:
-            await bus.open()
-            await bus.join(node_group(self.node_id))
-            for name in list(self.rooms):
-                await bus.join(room_group(name))
-        except Exception as error:  # still out of reach; the next receive says so too
-            logger.warning("The channel layer is still out of reach: %r", error)
-            return
+    async def _reopen(self) -> None:
+        groups = [node_group(self.node_id), *map(room_group, list(self.rooms)), *self.feed.groups]
+        await self._line.open(groups)
         self.spawn(self.keeper.heal(list(self.rooms)))
+        self.spawn(self.feed.heal())
 
     def _deliver(self, message: Message) -> None:
         """Take in a message of the bus. What has not exactly our form is dropped: others may write to the layer."""
@@ -340,10 +347,10 @@ class Hub:
             return
         if message.get("node") == self.node_id:
             return
-        if isinstance(event, TakenOver):
-            self._close_older(event)
-        else:
+        if isinstance(event, Changed | RosterDelta | RoomCleared | Said):
             self._take_in(name, event)
+        else:
+            self._take_in_node_event(event)
 
     def _heal_soon(self, name: str) -> None:
         if name not in self._gapped:
@@ -354,41 +361,6 @@ class Hub:
         self._gapped.discard(name)
         if name in self.rooms:
             self.spawn(self.keeper.heal([name]))
-
-    # --- rosters
-
-    def tell_roster(self, room: LocalRoom, delta: RosterDelta) -> None:
-        """Tell local members who came and went: at the end of the tick, or once an interval in a large room."""
-        waiting = self._rosters.setdefault(room.name, [])
-        waiting.append(delta)
-        settings = conf.current()
-        if len(room.peers) <= settings.peers_per_page:
-            self._tick_soon()
-        elif len(waiting) == 1:
-            self.loop.call_later(settings.peers_interval_seconds, self._flush_roster, room.name, context=self._context)
-
-    def _flush_rosters(self) -> None:
-        page = conf.current().peers_per_page
-        for name in list(self._rosters):
-            room = self.rooms.get(name)
-            if room is None or len(room.peers) <= page:
-                self._flush_roster(name)
-
-    def _flush_roster(self, name: str) -> None:
-        deltas = self._rosters.pop(name, [])
-        room = self.rooms.get(name)
-        if room is None or not deltas:
-            return
-        told = events.merge(deltas)
-        if not (told.joined or told.left or told.updated):
-            return
-        gone = [frames.left_peer(session_id, reason) for session_id, reason in told.left.items()]
-        text = frames.room_peers(name, len(room.peers), list(told.joined.values()), gone, list(told.updated.values()))
-        # A peer that came alone knows the room from the answer to its own join.
-        alone = set(told.joined) if len(told.joined) == 1 and not (told.left or told.updated) else set()
-        for member in list(room.members.values()):
-            if member.session_id not in alone:
-                member.connection.put_unstored(text)
 
 
 def _guarded(act: Callable[[], None]) -> None:
@@ -415,23 +387,44 @@ def set_running(hub: Hub | None) -> None:
 
 async def announce(*happened: tuple[str, RoomEvent]) -> None:
     """Tell all processes what this one did, as pairs of room and event; from any thread or loop."""
+    await _tell(lambda hub: hub.announce(happened), lambda: events.room_messages(happened, ""))
+
+
+async def announce_sessions(changes: Sequence[SessionChange]) -> None:
+    """Tell all processes what this one did to sessions; from any thread or loop."""
+    if changes:
+        await _tell(lambda hub: hub.announce_sessions(changes), lambda: events.session_messages(changes, ""))
+
+
+async def tell_nodes(told: Sequence[tuple[str, NodeEvent]]) -> None:
+    """Tell nodes, as pairs of node and event, what concerns sessions they serve; from any thread or loop."""
+    if told:
+        await _tell(
+            lambda hub: hub.tell_nodes(told),
+            lambda: events.node_messages(told, ""),
+        )
+
+
+async def _tell(
+    act: Callable[[Hub], Coroutine[Any, Any, None]], from_outside: Callable[[], Sequence[tuple[str, Message]]]
+) -> None:
     hub = running()
     if hub is None:
-        await _announce_from_outside(happened)
+        await _publish_from_outside(from_outside)
     elif hub.loop is asyncio.get_running_loop():
-        await hub.announce(happened)
+        await act(hub)
     else:
-        await asyncio.wrap_future(hub.call(hub.announce(happened)))
+        await asyncio.wrap_future(hub.call(act(hub)))
 
 
-async def _announce_from_outside(happened: Sequence[tuple[str, RoomEvent]]) -> None:
+async def _publish_from_outside(messages: Callable[[], Sequence[tuple[str, Message]]]) -> None:
     """From a process without a hub: a shell, a worker."""
     bus = layer_bus()
     if bus is None:
         return
     try:
         async with asyncio.timeout(PUBLISH_SECONDS):
-            for room, event in happened:
-                await bus.publish(room_group(room), events.encode(event, room, ""))
+            for group, message in messages():
+                await bus.publish(group, message)
     except Exception as error:  # it is stored; servers find it when they compare versions
         logger.warning("The channel layer did not take a message: %r", error)

@@ -5,8 +5,9 @@ A project brings its own by `SESSIONSTORE["POLICY"]`, the dotted path of a subcl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -34,13 +35,16 @@ PERMISSIONS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who opened a session. `rooms` maps names or patterns to roles that a token grants there."""
+    """Who opened a session. `rooms` maps names or patterns to roles that a token grants there; `expires_at` is when
+    the credential ends, None for never.
+    """
 
     principal: str = ""
     user_id: Any = None
     roles: frozenset[str] = frozenset()
     permissions: frozenset[str] = frozenset()
     rooms: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    expires_at: datetime | None = None
 
     @property
     def is_anonymous(self) -> bool:
@@ -67,7 +71,7 @@ def _names(pattern: str, room: str) -> bool:
 class Policy:
     """The default: whoever opened a session may join any room; a token that names rooms is good for those alone.
 
-    Methods are called in a thread that may use the ORM.
+    Methods are called in a thread that may use the ORM, but where they say otherwise.
     """
 
     def may_open(self, identity: Identity) -> bool:
@@ -78,15 +82,50 @@ class Policy:
         """May this client join the room?"""
         return identity.is_granted(room)
 
+    def permissions(self, identity: Identity) -> frozenset[str]:
+        """What a session may do everywhere. Asked often, and on the event loop: it must not wait for anything.
+
+        A project that lets roles carry permissions adds them here; they follow when roles change.
+        """
+        return identity.permissions
+
+    def room_permissions(self, identity: Identity, room: str, roles: Collection[str]) -> frozenset[str]:
+        """What a peer with these roles in a room may do to the other peers of that room: some of view_session,
+        modify_session, send_to_session and register_handler. Asked on the event loop, as `permissions` is.
+        """
+        return frozenset()
+
+    def may_change_roles(
+        self, identity: Identity, *, add: Collection[str], remove: Collection[str], rooms: Collection[str] | None
+    ) -> bool:
+        """May this session give and take these session-wide roles? `rooms` are those by whose rule it acts, None for
+        one that holds the permissions itself. Asked on the event loop.
+        """
+        return rooms is None
+
+    def may_view_property(self, identity: Identity, key: str, *, rooms: Collection[str] | None) -> bool:
+        """May this session see a property of others, and name it in a filter? `rooms` as above. Asked on the loop."""
+        return rooms is None or key in conf.current().public_properties
+
+    def may_lock(self, identity: Identity, name: str) -> bool:
+        """May this session, which holds acquire_lock, acquire a lock of that name? Asked on the event loop."""
+        return True
+
     def room_roles(self, identity: Identity, room: str, *, first: bool) -> frozenset[str]:
         """The roles a peer has in this room; `first` is true if nobody else is in it."""
         return identity.granted_roles(room)
 
 
-def require(identity: Identity, permission: str) -> None:
-    """Raise AccessDenied unless the identity holds the permission."""
-    if permission not in identity.permissions:
-        raise AccessDenied(hint=f"The permission {permission} is needed.")
+def permissions(identity: Identity) -> frozenset[str]:
+    """What the identity may do everywhere."""
+    return current().permissions(identity)
+
+
+def require(identity: Identity, *needed: str) -> None:
+    """Raise AccessDenied unless the identity holds the permissions."""
+    missing = [permission for permission in needed if permission not in permissions(identity)]
+    if missing:
+        raise AccessDenied(hint=f"The permission {' and '.join(missing)} is needed.")
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,7 @@
-"""Presence: telling what the record says of rooms and sessions, and the upkeep that does not depend on anybody saying
-goodbye.
+"""Presence: the upkeep that does not depend on anybody saying goodbye.
 
-Every process renews its lease, heals its local rooms and reaps what lapsed. Each step can be done by several
-processes at once and is done by one: the row decides.
+Every process renews its lease, heals its local rooms and listeners, and reaps what lapsed. Each step can be done by
+several processes at once and is done by one: the row decides.
 """
 
 from __future__ import annotations
@@ -10,29 +9,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any
 
-from sessionstore_app import conf, signals
+from sessionstore_app import conf
 from sessionstore_app.backends.base import Backend
-from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION
 from sessionstore_app.core.close import CloseReason
-from sessionstore_app.core.entries import Epoch, Space
-from sessionstore_app.core.errors import SessionStoreError, Unavailable
+from sessionstore_app.core.entries import Epoch
+from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.core.patterns import EVERYTHING
 from sessionstore_app.models import SessionState
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import bridge, clock, entrylog, hub, jobs, questions, record
-from sessionstore_app.services.batch import Cleared, Events, Peer, RosterChange
+from sessionstore_app.services import clock, entrylog, facts, hub, jobs, questions, record, removals, sessions, watching
 from sessionstore_app.services.connection import Connection
-from sessionstore_app.services.entrylog import send_signal
-from sessionstore_app.services.events import RoomCleared, RosterDelta
+from sessionstore_app.services.endings import disconnect, remove_owned
+from sessionstore_app.services.events import ObserveMore
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.localroom import LocalRoom
-from sessionstore_app.services.record import Job
 from sessionstore_app.services.spaces import room_backend, room_of, room_space
+from sessionstore_app.services.telling import peer_text, record_and_tell, tell, wipe_again
 
 logger = logging.getLogger("sessionstore_app")
 
@@ -40,132 +36,8 @@ logger = logging.getLogger("sessionstore_app")
 _REAP_BATCH = 200
 # Counts may agree by chance; every so many renewals the sessions themselves are compared.
 _COMPARE_EVERY = 12
-_LOST = CloseReason.CONNECTION_LOST.name
 # A wiped space refuses late writes for so long; a write that took longer has long failed.
 _WIPED_KEPT_MS = 3_600_000
-
-
-# --- telling
-
-
-def peer_text(peer: Peer) -> str:
-    """A peer as clients see it."""
-    joined_at_ms = round(peer.joined_at.timestamp() * 1000)
-    return frames.peer(peer.session_id, peer.principal, peer.roles, peer.state, joined_at_ms)
-
-
-async def tell(happened: Events) -> None:
-    """Tell what a batch of the record did, once it is committed; only the first of its jobs to come here does."""
-    if not happened.take():
-        return
-    if ON_CALLERS_CONNECTION.get():
-        await bridge.after_commit(record.USING, partial(_tell, happened))
-    else:
-        await _tell(happened)
-
-
-async def _tell(happened: Events) -> None:
-    changes = list(happened.rosters.values())
-    await hub.announce(*((change.room, _delta(change)) for change in changes))
-    for cleared in happened.cleared:
-        await _tell_cleared(cleared)
-    for change in changes:
-        await _signal_roster(change)
-
-
-def _delta(change: RosterChange) -> RosterDelta:
-    joined = {sid: peer_text(peer) for sid, peer in change.joined.items()}
-    updated = {sid: peer_text(peer) for sid, peer in change.updated.items()}
-    return RosterDelta(change.roster, joined, dict(change.left), updated)
-
-
-async def _tell_cleared(cleared: Cleared) -> None:
-    # First wipe: from here on no late write can land in the old epoch.
-    await _wipe(room_space(cleared.room, cleared.old))
-    await hub.announce((cleared.room, RoomCleared(cleared.old, cleared.new, cleared.reason)))
-    if signals.room_cleared.receivers:
-        told = {"room": cleared.room, "epoch": cleared.new, "reason": cleared.reason}
-        await send_signal(signals.room_cleared, told)
-
-
-# Spaces of epochs that are over, which the backend could not take leave of yet.
-_unwiped: set[Space] = set()
-
-
-async def _wipe(space: Space) -> None:
-    """Wipe a space, or remember it for the next round: the room goes on under its new epoch either way."""
-    try:
-        await room_backend().wipe(space)
-        _unwiped.discard(space)
-    except SessionStoreError as error:
-        _unwiped.add(space)
-        logger.warning("A cleared store could not be wiped yet: %s", error)
-
-
-async def _signal_roster(change: RosterChange) -> None:
-    if signals.peer_joined.receivers:
-        for session_id in change.joined:
-            await send_signal(signals.peer_joined, {"room": change.room, "session_id": session_id})
-    if signals.peer_left.receivers:
-        for session_id, reason in change.left.items():
-            await send_signal(signals.peer_left, {"room": change.room, "session_id": session_id, "reason": reason})
-
-
-# --- ends
-
-
-async def end_session(session_id: str, reason: str, *, generation: int | None = None) -> bool:
-    """End a session: true for the caller that ended it. With a `generation`, only if no newer socket serves it."""
-    if generation is not None:
-        known = (await record.ask(partial(questions.states, [session_id]))).get(session_id)
-        if known is None or known[1] != generation:
-            return False
-    if await _remove_owned([session_id]):
-        raise Unavailable("A room of the session is out of reach.")
-    job = jobs.Close(session_id=session_id, reason=reason, generation=generation)
-    ended, happened = await record.run(job)
-    await tell(happened)
-    return bool(ended)
-
-
-async def _remove_owned(session_ids: Collection[str]) -> set[str]:
-    """What dies with sessions goes before them: who dies in between leaves them for the next reaper to end again.
-
-    Returns the sessions that something could not be removed of, because a room is out of reach at this moment.
-    """
-    owners: defaultdict[tuple[str, Epoch], set[str]] = defaultdict(set)
-    for session_id, room, epoch in await record.ask(partial(questions.rooms_of, session_ids)):
-        owners[room, epoch].add(session_id)
-    removals = (entrylog.remove_owned(room, epoch, sessions) for (room, epoch), sessions in owners.items())
-    results = await asyncio.gather(*removals, return_exceptions=True)
-    kept: set[str] = set()
-    for sessions, result in zip(owners.values(), results, strict=True):
-        if isinstance(result, SessionStoreError):
-            kept |= sessions
-        elif isinstance(result, BaseException):
-            raise result
-    return kept
-
-
-async def disconnect(connection: Connection, reason: CloseReason) -> None:
-    """A socket is gone: its session waits to be resumed, or ends where the reason leaves nothing to wait for."""
-    session = connection.session
-    if session is None:
-        return
-    if reason.ends_session:
-        await end_session(session.id, reason.name, generation=session.generation)
-        return
-    job = jobs.Disconnect(
-        session_id=session.id,
-        generation=session.generation,
-        reason=reason,
-        reconnect_seconds=conf.current().reconnect_seconds,
-    )
-    _, happened = await record.run(job)
-    await tell(happened)
-
-
-# --- upkeep
 
 
 class Presence:
@@ -186,6 +58,15 @@ class Presence:
             self._unrecorded.append((connection, reason))
             logger.warning("A lost connection could not be recorded yet: %s", error)
 
+    async def rights_changed(self, connection: Connection) -> None:
+        """See `hub.Keeper`."""
+        watching.recheck_listeners(self.hub, connection)
+        await sessions.recheck_rooms(self.hub, connection)
+
+    async def observe_more(self, connection: Connection, event: ObserveMore) -> None:
+        """See `hub.Keeper`."""
+        await sessions.observe_more(self.hub, connection, event)
+
     async def heal(self, names: list[str]) -> None:
         """See `hub.Keeper`. Compares versions of all rooms at once, and reads rosters and entries where they differ."""
         local = {name: room for name in names if (room := self.hub.rooms.get(name)) is not None and room.epoch}
@@ -204,7 +85,7 @@ class Presence:
             peers = {sid: peer_text(peer) for sid, peer in roster.peers.items()}
             for missed in room.replace_roster(roster.version, peers):
                 self.hub.counters.healed_rooms += 1
-                self.hub.tell_roster(room, missed)
+                self.hub.rosters.tell(room, missed)
         spaces = {room_space(name, room.epoch): room for name, room in local.items()}
         for space, version in (await room_backend().versions(list(spaces))).items():
             room = spaces[space]
@@ -241,9 +122,10 @@ class Presence:
         unrecorded, self._unrecorded = self._unrecorded, []
         for connection, reason in unrecorded:
             await self.lost(connection, reason)
-        for space in list(_unwiped):
-            await _wipe(space)
+        await wipe_again()
         await self.heal(list(self.hub.rooms))
+        await self.hub.feed.heal()
+        await self._heal_waits()
 
     def _lease(self) -> jobs.RenewLease:
         return jobs.RenewLease(node_id=self.hub.node_id, lease_seconds=conf.current().node_lease_seconds)
@@ -258,7 +140,7 @@ class Presence:
         served = self._served()
         states = await record.ask(partial(questions.states, list(served)))
         for session_id, connection in served.items():
-            await self._settle(session_id, connection, states.get(session_id, (SessionState.CLOSED, 0, "")))
+            await self._settle(session_id, connection, states.get(session_id, questions.GONE))
         for session_id, generation in recorded.items():
             # Opened for a socket that went, or for a caller that was told it took too long: nobody serves it.
             if session_id not in self._served() and session_id not in self.hub.in_transit:
@@ -267,12 +149,12 @@ class Presence:
     def _served(self) -> dict[str, Connection]:
         return {c.session.id: c for c in self.hub.connections if c.session is not None}
 
-    async def _settle(self, session_id: str, connection: Connection, recorded: tuple[str, int, str]) -> None:
-        state, generation, node_id = recorded
+    async def _settle(self, session_id: str, connection: Connection, recorded: questions.Standing) -> None:
+        state, generation, node_id, reason = recorded
         if connection.close_reason is not None or session_id in self.hub.in_transit:
             return
         if state == SessionState.CLOSED:
-            connection.close(CloseReason.CONNECTION_LOST)
+            connection.close(CloseReason.__members__.get(reason, CloseReason.CONNECTION_LOST))
         elif connection.session is not None and generation != connection.session.generation:
             connection.close(CloseReason.SESSION_TAKEN_OVER)
         elif state == SessionState.DISCONNECTED or node_id != self.hub.node_id:
@@ -287,6 +169,18 @@ class Presence:
             unless_served=unless_served,
         )
 
+    async def _heal_waits(self) -> None:
+        """Locks that were granted while nobody could tell us."""
+        waiting = [connection for connection in self.hub.connections if connection.waits and connection.session]
+        if not waiting:
+            return
+        ids = [connection.session.id for connection in waiting if connection.session]
+        held = await record.ask(partial(questions.held_locks, ids))
+        for (session_id, name), sequence in held.items():
+            connection = self.hub.served.get(session_id)
+            if connection is not None:
+                connection.granted(name, sequence)
+
     async def reap(self) -> None:
         """End what has lapsed: sessions of dead processes or away too long, empty rooms, entries past their time."""
         # First of all: who looks for the dead is alive.
@@ -297,14 +191,15 @@ class Presence:
             for session_id, generation in lost
         )
         due = await record.ask(partial(questions.overdue, _REAP_BATCH))
-        kept = await _remove_owned(due.sessions)
+        kept = await remove_owned(due.sessions)
         await _all(
-            record_and_tell(jobs.Close(session_id=session_id, reason=reason or _LOST, lapsed=True))
+            record_and_tell(jobs.Close(session_id=session_id, reason=reason, due=True))
             for session_id, reason in due.sessions.items()
             if session_id not in kept
         )
         await _all(record_and_tell(jobs.ClearDue(room=room)) for room in due.rooms)
         await self._expire_entries()
+        await removals.apply(self.hub)
 
     async def _expire_entries(self) -> None:
         for due in await room_backend().due(clock.now_ms(), _REAP_BATCH):
@@ -313,14 +208,23 @@ class Presence:
                 await entrylog.read(*found, entrylog.named(due.key))
 
     async def forget(self) -> None:
-        """Drop the marks of spaces wiped long ago."""
+        """Drop the marks of spaces wiped long ago, and sessions that ended long ago."""
         await room_backend().forget_wiped(clock.now_ms() - _WIPED_KEPT_MS)
+        await forget_history()
 
 
-async def record_and_tell(job: Job) -> None:
-    """Record one job and tell what its batch did."""
-    _, happened = await record.run(job)
-    await tell(happened)
+async def forget_history() -> int:
+    """Delete sessions that closed longer ago than HISTORY_DAYS, and what hangs on them; returns how many."""
+    settings = conf.current()
+    # What listeners may still have to be told of is kept in any case.
+    seconds = max(settings.history_days * 86_400, 4 * settings.node_renew_seconds)
+    forgotten = 0
+    while True:
+        count: int
+        count, _ = await record.run(jobs.Forget(history_seconds=seconds, limit=_REAP_BATCH))
+        forgotten += count
+        if count < _REAP_BATCH:
+            return forgotten
 
 
 async def _all(acts: Iterable[Awaitable[None]]) -> None:
@@ -373,12 +277,14 @@ async def _start() -> Hub:
     presence.hub = started
     # What needs the database comes first: a hub that could not be recorded is never started.
     await presence.renew()
+    # The first look at a User-Agent takes a while: better now than when the first client opens.
+    await record.look(partial(facts.fixed_properties, facts.ClientFacts(user_agent="Mozilla/5.0")))
     await _start_anew(room_backend())
     await started.start()
     record.when_orphaned(lambda happened: _spawn_on(started, tell(happened)))
     started.spawn(_every(lambda: conf.current().node_renew_seconds, presence.renew))
     started.spawn(_every(lambda: conf.current().reap_seconds, presence.reap))
-    started.spawn(_every(lambda: 60.0, presence.forget))
+    started.spawn(_every(lambda: conf.current().forget_seconds, presence.forget))
     hub.set_running(started)
     return started
 

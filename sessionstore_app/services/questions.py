@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final, NamedTuple
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
+from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Epoch
-from sessionstore_app.models import Membership, Room, Session, SessionState
-from sessionstore_app.services.batch import Peer, peer_of
+from sessionstore_app.models import Lock, LockRequest, Membership, Room, Session, SessionState
+from sessionstore_app.services.batch import peer_of
+from sessionstore_app.services.news import Peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ def rosters(names: Iterable[str]) -> dict[str, Roster]:
     found = {room.name: Roster(room.roster, Epoch(room.epoch), {}) for room in rooms.values()}
     members = Membership.objects.filter(room_id__in=rooms, left_at=None).select_related("session")
     for member in members:
-        peer = peer_of(member, member.session.principal, member.session.state)
+        peer = peer_of(member, member.session)
         found[rooms[member.room_id].name].peers[member.session_id] = peer
     return found
 
@@ -58,7 +61,7 @@ def peers_page(room: str, limit: int, after: str) -> tuple[list[Peer], int]:
     """A page of a room's peers, by session id, and how many there are in all."""
     present = Membership.objects.filter(room__name=room, left_at=None)
     page = present.filter(session_id__gt=after).select_related("session").order_by("session_id")[:limit]
-    return [peer_of(member, member.session.principal, member.session.state) for member in page], present.count()
+    return [peer_of(member, member.session) for member in page], present.count()
 
 
 def rooms_of(session_ids: Collection[str]) -> list[tuple[str, str, Epoch]]:
@@ -79,10 +82,14 @@ class Overdue:
 def overdue(limit: int) -> Overdue:
     """What has lapsed by the database's clock."""
     lapsed = Session.objects.filter(state=SessionState.DISCONNECTED, lapses_at__lte=Now()).order_by("lapses_at")
+    sessions = {
+        session_id: reason or CloseReason.CONNECTION_LOST.name
+        for session_id, reason in lapsed.values_list("id", "close_reason")[:limit]
+    }
+    expired = Session.objects.exclude(state=SessionState.CLOSED).filter(expires_at__lte=Now()).order_by("expires_at")
+    sessions |= dict.fromkeys(expired.values_list("id", flat=True)[:limit], CloseReason.EXPIRED.name)
     rooms = Room.objects.filter(clears_at__lte=Now())
-    return Overdue(
-        dict(lapsed.values_list("id", "close_reason")[:limit]), list(rooms.values_list("name", flat=True)[:limit])
-    )
+    return Overdue(sessions, list(rooms.values_list("name", flat=True)[:limit]))
 
 
 def served_count(node_id: str) -> int:
@@ -96,7 +103,40 @@ def served(node_id: str) -> dict[str, int]:
     return dict(active.values_list("id", "generation"))
 
 
-def states(session_ids: Collection[str]) -> dict[str, tuple[str, int, str]]:
-    """State, generation and node of sessions, as the record has them."""
-    found = Session.objects.filter(id__in=list(session_ids)).values_list("id", "state", "generation", "node_id")
-    return {session_id: (state, generation, node_id) for session_id, state, generation, node_id in found}
+class Standing(NamedTuple):
+    """How the record has a session."""
+
+    state: str
+    generation: int
+    node_id: str
+    close_reason: str
+
+
+# A session that the record does not know.
+GONE: Final = Standing(SessionState.CLOSED, 0, "", "")
+
+
+def held_locks(session_ids: Collection[str]) -> dict[tuple[str, str], int]:
+    """Sequence of the locks that these sessions hold, by session and name."""
+    found = Lock.objects.filter(session_id__in=list(session_ids)).values_list("session_id", "name", "sequence")
+    return {(session_id, name): sequence for session_id, name, sequence in found}
+
+
+def with_waiters(locks: QuerySet[Lock]) -> list[tuple[Lock, int]]:
+    """Locks, each with how many sessions wait for it."""
+    found = list(locks)
+    counts = LockRequest.objects.filter(lock__in=found).values_list("lock_id").annotate(Count("id")).order_by()
+    waiting = dict(counts)
+    return [(lock, waiting.get(lock.id, 0)) for lock in found]
+
+
+def unmatched(rooms: Collection[str]) -> dict[str, dict[str, int]]:
+    """Since when nobody in these rooms matches which removal rule, in milliseconds since the epoch."""
+    return dict(Room.objects.filter(name__in=list(rooms)).values_list("name", "unmatched"))
+
+
+def states(session_ids: Collection[str]) -> dict[str, Standing]:
+    """How the record has these sessions."""
+    found = Session.objects.filter(id__in=list(session_ids))
+    rows = found.values_list("id", "state", "generation", "node_id", "close_reason")
+    return {session_id: Standing(state, at, node, reason) for session_id, state, at, node, reason in rows}

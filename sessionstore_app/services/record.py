@@ -19,7 +19,8 @@ from django.db.models.functions import Now
 
 from sessionstore_app.backends.groupcommit import GroupCommit, Locked, Outcome, unavailable
 from sessionstore_app.core.errors import SessionStoreError
-from sessionstore_app.services.batch import Batch, Events
+from sessionstore_app.services.batch import Batch
+from sessionstore_app.services.news import Events
 
 USING = "default"
 
@@ -27,12 +28,18 @@ T = TypeVar("T")
 
 
 class Job(Protocol):
-    """One thing to record. It names the rooms and sessions it touches, so that they can be locked first."""
+    """One thing to record. It names the sessions, rooms and locks it touches, so that they can be locked first; of
+    the sessions, those that it may end.
+    """
 
     @property
     def sessions(self) -> Collection[str]: ...
     @property
     def rooms(self) -> Collection[str]: ...
+    @property
+    def locks(self) -> Collection[str]: ...
+    @property
+    def ending(self) -> Collection[str]: ...
     @property
     def touches(self) -> Collection[str]: ...
 
@@ -55,8 +62,12 @@ class _Work:
         return isinstance(job, Ask)
 
     def change(self, connection: BaseDatabaseWrapper, jobs: Sequence[Job]) -> list[Outcome]:
-        sessions = {session_id for job in jobs for session_id in job.sessions}
-        batch = Batch(sessions=sessions, rooms={name for job in jobs for name in job.rooms})
+        batch = Batch(
+            sessions={session_id for job in jobs for session_id in job.sessions},
+            rooms={name for job in jobs for name in job.rooms},
+            locks={name for job in jobs for name in job.locks},
+            ending={session_id for job in jobs for session_id in job.ending},
+        )
         outcomes = [_run_job(job, batch) for job in jobs]
         batch.save()
         return outcomes
@@ -69,7 +80,7 @@ class _Work:
 
 
 def _run_job(job: Job, batch: Batch) -> Outcome:
-    if not batch.holds(job.sessions, job.rooms):
+    if not batch.holds(job.sessions, job.rooms, job.locks):
         return Locked()
     try:
         return job.run(batch), batch.events
@@ -78,6 +89,8 @@ def _run_job(job: Job, batch: Batch) -> Outcome:
 
 
 _commit = GroupCommit(USING, _Work())
+# A thread and connection of its own, for what may take long.
+_looks = GroupCommit(USING, _Work())
 
 
 async def run(job: Job) -> tuple[Any, Events]:
@@ -92,14 +105,23 @@ async def ask(question: Callable[[], T]) -> T:
     return answer
 
 
+async def look(question: Callable[[], T]) -> T:
+    """Read something with the ORM that may take long, as all sessions may; nothing that is recorded waits for it, and
+    it sees what was recorded before. Raises Unavailable.
+    """
+    answer: T = (await _looks.run(Ask(question)))[0]
+    return answer
+
+
 def when_orphaned(tell: Callable[[Events], None]) -> None:
     """Hand on what was recorded for a caller that is gone: others must hear of it all the same."""
     _commit.orphaned = lambda outcome: None if outcome[1] is None else tell(outcome[1])
 
 
 def close() -> None:
-    """Let go of the thread and its connection."""
+    """Let go of the threads and their connections."""
     _commit.close()
+    _looks.close()
 
 
 def from_now(seconds: float) -> Combinable:

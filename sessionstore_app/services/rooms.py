@@ -23,10 +23,10 @@ from sessionstore_app.core.jsontext import Json, JsonInput
 from sessionstore_app.core.patterns import check_key, check_pattern, check_room_name, compiled
 from sessionstore_app.protocol import frames
 from sessionstore_app.protocol.methods import MAX_TTL_SECONDS
-from sessionstore_app.services import bridge, clock, entrylog, hub, jobs, presence, questions, record
-from sessionstore_app.services.batch import Peer
+from sessionstore_app.services import bridge, clock, entrylog, hub, jobs, questions, record, telling
 from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.events import Said
+from sessionstore_app.services.news import Peer
 
 
 class WriteItem(TypedDict, total=False):
@@ -137,7 +137,7 @@ class Rooms:
         """Empty the room's store; returns the new epoch. Peers stay, and are told."""
         check_room_name(room, conf.current().room_length)
         epoch, happened = await record.run(jobs.Clear(room=room, reason="CLEARED"))
-        await presence.tell(happened)
+        await telling.tell(happened)
         return str(epoch)
 
     set = bridge.Twin(aset)

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from heapq import nsmallest
 
 from sessionstore_app import conf
 from sessionstore_app.backends.base import Reading
 from sessionstore_app.core.entries import Author, Entry, Epoch, SessionId
-from sessionstore_app.core.errors import LimitExceeded, NotJoined, NotOpen, Unavailable
+from sessionstore_app.core.errors import AccessDenied, LimitExceeded, NotJoined, NotOpen, Unavailable
 from sessionstore_app.core.patterns import PatternSet, check_pattern, check_room_name, pattern_set
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import entrylog, jobs, presence, questions, record
+from sessionstore_app.services import endings, entrylog, jobs, policy, questions, record, telling, watching
 from sessionstore_app.services.connection import Connection
-from sessionstore_app.services.events import TakenOver
+from sessionstore_app.services.events import ObserveMore, TakenOver
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.jobs import Joined, Resumed, ResumedRoom
 from sessionstore_app.services.localroom import LocalRoom, Member
@@ -30,17 +30,22 @@ from sessionstore_app.services.policy import Identity
 
 # A room is read again while it changes faster than the reading comes back; not for longer than this.
 READ_SECONDS = 2.0
+# Why somebody is no longer in a room that is not open to it.
+_DENIED = AccessDenied.reason
 
 logger = logging.getLogger("sessionstore_app")
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """What a connection knows of its session. `generation` is the one this socket serves."""
+    """What a connection knows of its session: `generation` is the one this socket serves, `revision` how far it is
+    told of what others did to it.
+    """
 
     id: str
     identity: Identity
     generation: int
+    revision: int
     author: Author
 
 
@@ -54,11 +59,12 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open session: its secret for the next resume, and the rooms that came back with it."""
+    """An open session: its properties, its secret for the next resume, and the rooms that came back with it."""
 
     session: OpenSession
     resume_token: str
     resumed: bool
+    properties: Mapping[str, str]
     rooms: tuple[ResumedRoom, ...] = ()
 
 
@@ -73,13 +79,24 @@ class JoinedRoom:
     complete: bool
 
 
-async def open_session(hub: Hub, connection: Connection, identity: Identity) -> Opened:
+async def open_session(
+    hub: Hub, connection: Connection, identity: Identity, properties: Mapping[str, str] | None = None
+) -> Opened:
     """Open a new session on a connection. Raises AccessDenied where the policy refuses it."""
     session_id, token = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
+    job = jobs.Open(
+        session_id=session_id, identity=identity, node_id=hub.node_id, token=token, properties=properties or {}
+    )
     with in_transit(hub, session_id):
-        await record.run(jobs.Open(session_id=session_id, identity=identity, node_id=hub.node_id, token=token))
-        session = await _serve(connection, session_id, identity, generation=1)
-    return Opened(session, token, resumed=False)
+        own, happened = await record.run(job)
+        session = await _serve(hub, connection, _session_of(session_id, identity, generation=1, revision=1))
+    await telling.tell(happened)
+    return Opened(session, token, resumed=False, properties=own)
+
+
+def _session_of(session_id: str, identity: Identity, *, generation: int, revision: int) -> OpenSession:
+    author = Author(SessionId(session_id), identity.principal)
+    return OpenSession(session_id, identity, generation, revision, author)
 
 
 async def resume_session(
@@ -93,11 +110,17 @@ async def resume_session(
         resumed, happened = await record.run(job)
         if resumed is None:
             return None
-        session = await _serve(connection, session_id, identity, resumed.generation)
+        mine = _session_of(
+            session_id,
+            replace(identity, roles=resumed.roles),
+            generation=resumed.generation,
+            revision=resumed.revision,
+        )
+        session = await _serve(hub, connection, mine)
     if resumed.was_active_on is not None:
-        await hub.take_over(resumed.was_active_on, TakenOver(session_id, resumed.generation))
-    await presence.tell(happened)
-    return Opened(session, new_token, resumed=True, rooms=resumed.rooms)
+        await hub.tell_nodes([(resumed.was_active_on, TakenOver(session_id, resumed.generation))])
+    await telling.tell(happened)
+    return Opened(session, new_token, resumed=True, properties=resumed.properties, rooms=resumed.rooms)
 
 
 @contextmanager
@@ -118,14 +141,15 @@ async def give_back(session: OpenSession, token: str) -> None:
         logger.warning("A resume failed half way and its token could not be given back.")
 
 
-async def _serve(connection: Connection, session_id: str, identity: Identity, generation: int) -> OpenSession:
-    author = Author(SessionId(session_id), identity.principal)
-    connection.session = OpenSession(session_id, identity, generation, author)
+async def _serve(hub: Hub, connection: Connection, session: OpenSession) -> OpenSession:
+    connection.session = session
     if connection.close_reason is not None:
         # The socket went while the session was opened: it waits for another from the start.
-        await presence.disconnect(connection, connection.close_reason)
+        await endings.disconnect(connection, connection.close_reason)
         raise NotOpen("The socket was closed meanwhile.")
-    return connection.session
+    hub.served.add(connection)
+    hub.expire(connection)
+    return session
 
 
 async def rejoin(hub: Hub, connection: Connection, resumed: ResumedRoom, position: Position | None) -> JoinedRoom:
@@ -173,7 +197,7 @@ async def join(
         )
         joined: Joined
         joined, happened = await record.run(job)
-        await presence.tell(happened)
+        await telling.tell(happened)
         await _load(hub, local, joined.epoch)
         present = connection.members.get(room)
         patterns = pattern_set((present.patterns.patterns if present else frozenset()) | wanted)
@@ -192,7 +216,8 @@ async def leave(hub: Hub, connection: Connection, room: str) -> bool:
     job = jobs.Leave(session_id=session.id, room=room, grace_seconds=conf.current().grace_seconds)
     cleared, happened = await record.run(job)
     hub.remove_member(room, connection)
-    await presence.tell(happened)
+    watching.recheck_listeners(hub, connection)
+    await telling.tell(happened)
     return bool(cleared)
 
 
@@ -224,6 +249,36 @@ async def _save_observed(connection: Connection, member: Member, room: str) -> N
     await record.run(jobs.Observe(session_id=session.id, room=room, observed=member.patterns.patterns))
 
 
+async def observe_more(hub: Hub, connection: Connection, event: ObserveMore) -> None:
+    """A session was made to observe more of a room: give it the present values. The record knows of it already."""
+    member = connection.members.get(event.room)
+    local = hub.rooms.get(event.room)
+    if member is None or local is None:
+        return
+    patterns = pattern_set(frozenset(event.patterns))
+    reading = await _read_now(hub, local, patterns, None)
+    if connection.members.get(event.room) is not member:
+        return
+    _give(connection, local, member, event.patterns, reading.version)
+    texts = map(frames.entry, with_absent(reading.entries, patterns.exact))
+    connection.put(frames.room_changed(local.name, local.epoch, reading.version, texts))
+
+
+async def recheck_rooms(hub: Hub, connection: Connection) -> None:
+    """The session has other roles: it leaves the rooms that are not open to it any more, and is told so."""
+    for room in list(connection.members):
+        session = _session(connection)
+        if await record.ask(partial(policy.current().may_join, session.identity, room)):
+            continue
+        _, happened = await record.run(jobs.Leave(session_id=session.id, room=room, grace_seconds=0, reason=_DENIED))
+        local = hub.rooms.get(room)
+        if local is not None and room in connection.members:
+            gone = [frames.left_peer(session.id, _DENIED)]
+            connection.put(frames.room_peers(room, max(len(local.peers) - 1, 0), [], gone, []))
+        hub.remove_member(room, connection)
+        await telling.tell(happened)
+
+
 def member_of(connection: Connection, room: str) -> Member:
     """The connection's membership. Raises NotJoined."""
     member = connection.members.get(room)
@@ -250,7 +305,7 @@ async def _load(hub: Hub, local: LocalRoom, epoch: Epoch) -> None:
             roster = (await record.ask(partial(questions.rosters, [local.name])))[local.name]
             local.version = await entrylog.version(local.name, roster.epoch)
             local.epoch, local.roster = roster.epoch, roster.version
-            local.peers = {sid: presence.peer_text(peer) for sid, peer in roster.peers.items()}
+            local.peers = {sid: telling.peer_text(peer) for sid, peer in roster.peers.items()}
             hub.hear_again(local)
     if local.epoch != epoch:
         # It was cleared, and the news has not come here yet.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core import signing
@@ -59,6 +60,7 @@ def read_token(token: str) -> Identity:
         roles=frozenset(claims["roles"]),
         permissions=frozenset(claims["permissions"]),
         rooms={room: frozenset(roles) for room, roles in claims["rooms"].items()},
+        expires_at=datetime.fromtimestamp(claims["expires_at"], UTC),
     )
 
 

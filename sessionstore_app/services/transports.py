@@ -1,4 +1,4 @@
-"""Faster ways to the socket, for servers known by type.
+"""What is behind the socket, for servers known by type: a faster way to it, and who is at its other end.
 
 Any ASGI server is served by its `send`. Where the server is one whose insides are known, a finished WebSocket frame
 goes to the transport itself: encoded once for everybody who is sent the same text, without a message and a coroutine
@@ -8,10 +8,12 @@ frame goes by `send` as everywhere.
 
 from __future__ import annotations
 
+import socket
 import struct
 import sys
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 # Takes a text; false if it must go by `send`.
 TrySend: TypeAlias = Callable[[str], bool]
@@ -69,3 +71,58 @@ def _frame(payload: bytes) -> bytes:
     if size < 65_536:
         return struct.pack("!BBH", 0x81, 126, size) + payload
     return struct.pack("!BBQ", 0x81, 127, size) + payload
+
+
+# --- who is at the other end
+
+# Host and port of who is connected.
+Peer: TypeAlias = tuple[str, int]
+# The host of a peer on a Unix socket.
+UNIX: Final = "unix"
+
+_UVICORN_TYPES = (
+    (_UVICORN, "WebSocketsSansIOProtocol"),
+    ("uvicorn.protocols.websockets.websockets_impl", "WebSocketProtocol"),
+    ("uvicorn.protocols.websockets.wsproto_impl", "WSProtocol"),
+)
+_DAPHNE_TYPES = (("daphne.ws_protocol", "WebSocketProtocol"),)
+
+
+def real_peer(*callables: Any) -> Peer | None:
+    """The peer of the socket behind an ASGI `receive` or `send`; None where the server is not known by type.
+
+    A scope's `client` is not always that: uvicorn replaces it by what X-Forwarded-For says wherever it thinks the
+    peer a proxy, which everybody on the same machine is by default. Middleware may have wrapped one of the callables.
+    """
+    for server in map(_server, callables):
+        if _is_one_of(server, _UVICORN_TYPES):
+            return _uvicorn_peer(server)
+        if _is_one_of(server, _DAPHNE_TYPES):
+            return _daphne_peer(server.transport.getPeer())
+    return None
+
+
+def _server(callable_: Any) -> Any:
+    # Daphne hands out a partial that names its protocol object, uvicorn bound methods of its own.
+    if isinstance(callable_, partial) and callable_.args:
+        return callable_.args[0]
+    return getattr(callable_, "__self__", None)
+
+
+def _is_one_of(server: Any, types: tuple[tuple[str, str], ...]) -> bool:
+    known = (getattr(sys.modules.get(module), name, None) for module, name in types)
+    return any(found is not None and isinstance(server, found) for found in known)
+
+
+def _uvicorn_peer(server: Any) -> Peer | None:
+    client = getattr(server, "client", None)
+    if client:
+        return str(client[0]), int(client[1])
+    family = getattr(server.transport.get_extra_info("socket"), "family", None)
+    return (UNIX, 0) if family == socket.AF_UNIX else None
+
+
+def _daphne_peer(peer: Any) -> Peer | None:
+    if type(peer).__name__ == "UNIXAddress":
+        return UNIX, 0
+    return (str(peer.host), int(peer.port)) if hasattr(peer, "host") and hasattr(peer, "port") else None

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
-from tests.benchmarks import docs, fanout, memory, stalled, writes
+from tests.benchmarks import docs, fanout, filters, memory, stalled, writes
 from tests.benchmarks.figures import FailedError, Section, Table, Verdict
 from tests.benchmarks.process import allow_sockets
 
@@ -24,6 +24,7 @@ SCENARIOS: dict[str, Measure] = {
     "writes": writes.measure,
     "memory": memory.measure,
     "stalled": stalled.measure,
+    "filters": filters.measure,
 }
 
 

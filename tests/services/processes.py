@@ -17,7 +17,7 @@ from sessionstore_app.core.entries import Change
 from sessionstore_app.core.jsontext import JsonInput, dumps
 from sessionstore_app.core.patterns import EVERYTHING
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import entrylog, hub, presence, sessions
+from sessionstore_app.services import endings, entrylog, hub, sessions
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.hub import Hub
@@ -137,7 +137,7 @@ class Process:
         self.acts()
         self.hub.detach(client.connection)
         client.connection.close_reason = reason
-        await presence.disconnect(client.connection, reason)
+        await endings.disconnect(client.connection, reason)
 
 
 async def converge(clients: list[Client], room: str) -> dict[str, tuple[Any, int]]:

@@ -12,7 +12,7 @@ from asgiref.sync import sync_to_async
 
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.models import Session, SessionState
-from sessionstore_app.services import jobs, presence, record
+from sessionstore_app.services import jobs, record, telling
 from sessionstore_app.services.bus import node_group, room_group
 from tests.services.processes import Client, Process, converge
 from tests.support.layers import DeafLayer, LossyLayer
@@ -114,7 +114,7 @@ async def test_clearing_reaches_clients_of_all_processes_though_the_word_is_lost
         if number % 5 == 4:
             lossy[0].acts()
             _, happened = await record.run(jobs.Clear(room=ROOM, reason="CLEARED"))
-            await presence.tell(happened)
+            await telling.tell(happened)
     lossy_layer.is_lossy = False
     for process in lossy:
         await process.heal()

@@ -6,8 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from sessionstore_app import mint_token
 from tests.support.server import Server
 from tests.support.wire import Wire
+
+# What there is to be permitted about sessions and locks.
+STAFF = ("view_session", "modify_session", "send_to_session", "register_handler", "acquire_lock")
 
 
 class Guests:
@@ -28,6 +32,10 @@ class Guests:
         wire = await self.connect(acks=acks)
         await wire.open(**params)
         return wire
+
+    async def staff(self, *, permissions: Sequence[str] = STAFF, principal: str = "staff", **params: Any) -> Wire:
+        """A client whose token holds these permissions."""
+        return await self.open(token=mint_token(principal, permissions=permissions), **params)
 
     async def join(self, room: str, *, observe: Sequence[str] = ("*",), **params: Any) -> Wire:
         """A client in a room, who observes all of it unless told otherwise."""

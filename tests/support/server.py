@@ -73,8 +73,10 @@ class Server:
         kind: Kind = "uvicorn",
         settings: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
+        address: str = "127.0.0.1",
     ) -> None:
         self.kind = kind
+        self._at = address
         self.port = free_port()
         self.database_url = database_url
         self._log_path = log_path
@@ -89,12 +91,12 @@ class Server:
     @property
     def address(self) -> str:
         """Where the socket is."""
-        return f"ws://127.0.0.1:{self.port}/ws/sessionstore/"
+        return f"ws://{self._at}:{self.port}/ws/sessionstore/"
 
     @property
     def host(self) -> str:
         """Host and port, as an Origin of the own host names them."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self._at}:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -153,15 +155,15 @@ class Server:
     def _command(self) -> list[str]:
         application, port = "project.asgi:application", str(self.port)
         if self.kind == "daphne":
-            return [sys.executable, "-m", "daphne", "-v", "1", "-b", "127.0.0.1", "-p", port, application]
+            return [sys.executable, "-m", "daphne", "-v", "1", "-b", self._at, "-p", port, application]
         return [
-            *(sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1", "--port", port),
+            *(sys.executable, "-m", "uvicorn", application, "--host", self._at, "--port", port),
             *("--ws-per-message-deflate", "false", "--no-access-log", "--timeout-graceful-shutdown", "5"),
         ]
 
     def _accepts(self) -> bool:
         try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            socket.create_connection((self._at, self.port), 1).close()
         except OSError:
             return False
         return True
@@ -194,13 +196,19 @@ def running(
     settings: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
     database_url: str | None = None,
+    address: str = "127.0.0.1",
 ) -> Iterator[Server]:
     """A server with a database of its own (or the given, migrated one), and no traceback in its log at the end."""
     folder = Path(tempfile.mkdtemp(prefix="sessionstore-server-"))
     try:
         with database() as fresh:
             server = Server(
-                database_url or fresh, folder / "log.txt", kind=kind, settings=settings, environment=environment
+                database_url or fresh,
+                folder / "log.txt",
+                kind=kind,
+                settings=settings,
+                environment=environment,
+                address=address,
             )
             try:
                 server.start()

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from sessionstore_app.core.entries import Author, Entry, SessionId
 from sessionstore_app.core.jsontext import Json, dumps
+from sessionstore_app.core.observer import Event
+from sessionstore_app.core.sessions import Kind, State
 from sessionstore_app.protocol import frames
 from tests.unit.generated import SOME, json_values, texts
 
@@ -115,18 +117,18 @@ def test_a_message_says_event_data_sender_and_time() -> None:
 
 
 def test_a_peer_has_all_its_members() -> None:
-    assert json.loads(frames.peer("s1", "ann", ["host"], "ACTIVE", AT)) == {
+    assert json.loads(frames.peer("s1", "ann", ["host"], "ACTIVE", AT, {"mood": "ü"})) == {
         "session_id": "s1",
         "principal": "ann",
         "roles": ["host"],
-        "properties": {},
+        "properties": {"mood": "ü"},
         "state": "ACTIVE",
         "joined_at": AT_ISO,
     }
 
 
 def test_peers_say_who_joined_left_and_changed() -> None:
-    peer = frames.peer("s1", "ann", [], "ACTIVE", AT)
+    peer = frames.peer("s1", "ann", [], "ACTIVE", AT, {})
     text = frames.room_peers(ROOM, 2, [peer, peer], [frames.left_peer("s2", "LEFT")], [peer])
     params = notification(text, "room.peers")
     assert (params["room"], params["count"]) == (ROOM, 2)
@@ -136,3 +138,53 @@ def test_peers_say_who_joined_left_and_changed() -> None:
 
 def test_a_heartbeat_says_the_servers_time() -> None:
     assert notification(frames.heartbeat(AT), "session.heartbeat") == {"server_time": AT_ISO}
+
+
+def test_a_listener_is_told_all_of_an_event() -> None:
+    event = Event(
+        session_id="s1",
+        kind=Kind.PROPERTIES,
+        state=State.DISCONNECTED,
+        revision=7,
+        properties={"mood": "ü"},
+        changed_properties={"mood": None},
+        matches=False,
+    )
+    assert notification(frames.session_event("l1", event), "session.event") == {
+        "listener_id": "l1",
+        "session_id": "s1",
+        "type": "PROPERTIES",
+        "state": "DISCONNECTED",
+        "properties": {"mood": "ü"},
+        "changed_properties": {"mood": None},
+        "close_reason": None,
+        "matches": False,
+        "revision": 7,
+    }
+
+
+def test_the_beginning_and_the_end_of_a_listener_name_it() -> None:
+    assert notification(frames.session_listening("l1", 3), "session.listening") == {"listener_id": "l1", "count": 3}
+    closed = notification(frames.listener_closed("l1", "ACCESS_DENIED"), "session.listener_closed")
+    assert closed == {"listener_id": "l1", "reason": "ACCESS_DENIED"}
+
+
+def test_a_session_is_told_what_was_done_to_it() -> None:
+    text = frames.session_changed(4, {"mood": "x"}, {"mood": None}, ["host"], ["view_session"])
+    assert notification(text, "session.changed") == {
+        "revision": 4,
+        "properties": {"mood": "x"},
+        "changed_properties": {"mood": None},
+        "roles": ["host"],
+        "permissions": ["view_session"],
+    }
+
+
+def test_a_message_to_a_session_says_who_sent_it() -> None:
+    text = frames.session_message("hi", '{"a":1}', "null", AT)
+    told = {"event": "hi", "data": {"a": 1}, "from": None, "at": AT_ISO}
+    assert notification(text, "session.message") == told
+
+
+def test_who_lost_a_lock_is_told_which() -> None:
+    assert notification(frames.lock_lost("l", 5), "lock.lost") == {"name": "l", "sequence": 5}

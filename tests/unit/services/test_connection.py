@@ -335,10 +335,11 @@ async def test_replies_crowd_the_reader_out_until_they_drain(bo: Connection, hub
     hub.tick()
     bo.put("x" * (LIMIT + 1))
     assert bo.is_crowded
-    bo.changed = asyncio.Event()
+    reader = asyncio.create_task(bo.wait())
+    await asyncio.sleep(0)
+    assert not reader.done()
     gate.set()
-    await hub.settle()
-    assert bo.changed.is_set()
+    await asyncio.wait_for(reader, 5)
     assert not bo.is_crowded
 
 

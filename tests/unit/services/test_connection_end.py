@@ -39,9 +39,10 @@ async def test_the_first_reason_counts_and_nothing_is_sent_after_it(
 
 
 async def test_a_close_wakes_the_reader(bo: Connection, hub: FakeHub) -> None:
-    bo.changed = asyncio.Event()
+    readers = [asyncio.create_task(bo.wait()) for _ in range(2)]
+    await asyncio.sleep(0)
     bo.close(CloseReason.EXPIRED)
-    assert bo.changed.is_set()
+    await asyncio.wait_for(asyncio.gather(*readers), 5)
     await hub.settle()
 
 

@@ -1,4 +1,4 @@
-/** Sizes as the server counts them: UTF-8 bytes of compact JSON. */
+/** Sizes in UTF-8 bytes. */
 
 import { errorFor } from "./errors.js";
 

@@ -1,4 +1,4 @@
-/** Why a socket closed, and whether to dial again. */
+/** Why a socket closed. */
 
 export const CLOSE_REASONS = new Map([
   [1012, "SERVER_SHUTDOWN"],

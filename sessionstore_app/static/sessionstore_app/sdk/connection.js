@@ -1,4 +1,4 @@
-/** One WebSocket that speaks JSON-RPC. */
+/** One WebSocket. */
 
 import { utf8Bytes } from "./bytes.js";
 import { CLOSE_REASONS } from "./closing.js";
@@ -15,7 +15,12 @@ const MISSED_HEARTBEATS = 2.5;
 export const makeConnection = ({ url, WebSocket, clock, logger }, owner) => {
   const socket = new WebSocket(url);
   const calls = new Map();
-  let [lastId, bytes, ackedBytes, silenceMs, watch, probe] = [0, 0, 0, OPEN_MS, 0, 0];
+  let lastId = 0;
+  let bytes = 0;
+  let ackedBytes = 0;
+  let silenceMs = OPEN_MS;
+  let watch = 0;
+  let probe = 0;
 
   const send = (message = {}) => socket.send(JSON.stringify({ jsonrpc: "2.0", ...message }));
 
@@ -42,7 +47,7 @@ export const makeConnection = ({ url, WebSocket, clock, logger }, owner) => {
     if (error) {
       const { code, message, data = {} } = error;
       call.reject(errorFor(data.reason ?? message, { ...data, code, retryAfterSeconds: data.retry_after_seconds }));
-    } else call.resolve(call.accept ? call.accept(result) : result);
+    } else call.resolve(call.accept(result));
     calls.delete(id);
   };
 
@@ -58,7 +63,7 @@ export const makeConnection = ({ url, WebSocket, clock, logger }, owner) => {
   /** @type {T.Connection} */
   const connection = {
     latencyMs: null,
-    request: (method, params, accept) =>
+    request: (method, params, accept = (result) => result) =>
       new Promise((resolve, reject) => {
         calls.set(++lastId, { resolve, reject, accept, at: clock.now() });
         send({ id: lastId, method, params });
@@ -89,11 +94,11 @@ export const makeConnection = ({ url, WebSocket, clock, logger }, owner) => {
     probe = 0;
     try {
       for (const message of [JSON.parse(data)].flat()) dispatch(message);
+      if (bytes - ackedBytes >= ACK_BYTES) ack();
     } catch (error) {
       logger.error("sessionstore: an unreadable frame", error);
-      return lost(); // resuming brings what it said
+      lost();
     }
-    if (bytes - ackedBytes >= ACK_BYTES) ack();
   };
   rewatch();
   return connection;

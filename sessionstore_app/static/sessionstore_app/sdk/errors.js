@@ -4,25 +4,24 @@
 
 export class SessionStoreError extends Error {
   /** @param {string} reason @param {T.ErrorDetail} [detail] */
-  constructor(reason, { hint, code, current, retryAfterSeconds, limit, actual } = {}) {
-    super(hint ? `${reason}: ${hint}` : reason);
-    Object.assign(this, { name: "SessionStoreError", reason, hint, code, current, retryAfterSeconds, limit, actual });
+  constructor(reason, detail = {}) {
+    super(detail.hint ? `${reason}: ${detail.hint}` : reason);
+    Object.assign(this, detail, { name: "SessionStoreError", reason });
   }
 }
 
 /** @type {Map<string, typeof SessionStoreError>} */
 export const ERRORS = new Map();
 
-const refusal = (name = "") => {
-  const Refusal = class extends SessionStoreError {};
-  ERRORS.set(name.replace(/\B[A-Z]/g, "_$&").toUpperCase(), Refusal);
-  return Refusal;
-};
-
 /** @type {Record<string, typeof SessionStoreError>} */
-const refusals = new Proxy({}, { get: (_, name) => refusal(String(name)) });
+const refusals = new Proxy({}, {
+  get(_, /** @type {string} */ name) {
+    const Refusal = class extends SessionStoreError {};
+    ERRORS.set(name.replace(/\B[A-Z]/g, "_$&").toUpperCase(), Refusal);
+    return Refusal;
+  },
+});
 
-/** Each made for the reason that its name spells. */
 export const {
   ParseError,
   InvalidRequest,

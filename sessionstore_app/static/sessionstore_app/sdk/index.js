@@ -5,12 +5,13 @@ import { openSession } from "./session.js";
 /** @import * as T from "./internal.js" */
 
 export * from "./errors.js";
+export { quote } from "./properties.js";
 export { CLOSE_REASONS } from "./closing.js";
 
 /** @type {T.Connect} */
 export const connect = async (options = {}) => {
   const { WebSocket = globalThis.WebSocket } = options;
-  if (!WebSocket) throw new TypeError("there is no WebSocket here: pass one as options.WebSocket");
+  if (!WebSocket) throw new TypeError("no WebSocket here: pass options.WebSocket");
   const address = new URL(options.url ?? "/ws/sessionstore/", globalThis.location?.href);
   address.protocol = address.protocol.replace("http", "ws");
   return openSession({

@@ -1,4 +1,4 @@
-/** One session over many connections. */
+/** A session over many connections. */
 
 import { assertWithin } from "./bytes.js";
 import { RECONNECTED_AFTER } from "./closing.js";
@@ -21,17 +21,17 @@ export const makeLink = (settings, owner) => {
   /** @type {T.Connection?} */
   let connection = null;
 
-  // A forbidden or damaged storage costs the resume, not the session.
+  /** @returns {any} */
   const storage = () => (settings.storage === undefined ? globalThis.sessionStorage : settings.storage);
   const leaveTicket = () => {
     try {
-      if (ticket.token) storage()?.setItem(ticketKey, JSON.stringify(ticket));
+      if (ticket.token) storage().setItem(ticketKey, JSON.stringify(ticket));
     } catch {}
   };
   const takeTicket = () => {
     try {
-      const text = storage()?.getItem(ticketKey) ?? "null";
-      storage()?.removeItem(ticketKey);
+      const text = storage().getItem(ticketKey);
+      storage().removeItem(ticketKey);
       return JSON.parse(text);
     } catch {}
   };
@@ -108,6 +108,7 @@ export const makeLink = (settings, owner) => {
     /** @type {any} */
     opened: null,
     dial,
+    on: (type, listener) => page?.addEventListener(type, listener, { signal: unload.signal }),
     latencyMs: () => connection?.latencyMs ?? null,
     nextOp() {
       ticket.op++;
@@ -151,16 +152,13 @@ export const makeLink = (settings, owner) => {
     if (link.state === "open" && degraded !== !!link.detail.degraded) change("open", { degraded });
   };
 
-  /** @type {T.On} */
-  const on = (type, listener) => page?.addEventListener(type, listener, { signal: unload.signal });
   const verify = () => {
     if (link.state === "open") connection?.probe();
     redial.hurry();
   };
-  on("online", verify);
-  on("offline", verify);
-  // A duplicated tab copies the storage, so the ticket is there only while no page lives.
-  on("pagehide", leaveTicket);
-  on("pageshow", takeTicket);
+  link.on("online", verify);
+  link.on("offline", verify);
+  link.on("pagehide", leaveTicket);
+  link.on("pageshow", takeTicket);
   return link;
 };

@@ -1,4 +1,4 @@
-/** Callbacks of one kind. */
+/** Callbacks. */
 
 /** @import * as T from "./internal.js" */
 
@@ -15,14 +15,15 @@ export const guarded = (logger, listener, ...news) => {
 export const makeListeners = (logger) => {
   const boxes = new Set();
   return {
-    add(listener, ...now) {
-      const box = { listener };
+    on(topic, listener, ...now) {
+      const box = { topic, listener };
       boxes.add(box);
       if (now.length) guarded(logger, listener, ...now);
       return () => void boxes.delete(box);
     },
-    emit(...news) {
-      for (const box of [...boxes]) if (boxes.has(box)) guarded(logger, box.listener, ...news);
+    emit(topic, ...news) {
+      for (const box of [...boxes])
+        if (box.topic === topic && boxes.has(box)) guarded(logger, box.listener, ...news);
     },
   };
 };

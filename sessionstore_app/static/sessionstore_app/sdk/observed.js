@@ -1,20 +1,18 @@
-/** The entries observed in one room. */
+/** Observed entries. */
 
 import { guarded } from "./listeners.js";
 
 /** @import * as T from "./internal.js" */
 
-/** @type {T.Matches} */
-const matches = (pattern, key) => {
-  if (pattern.endsWith("*")) return key.startsWith(pattern.slice(0, -1));
-  return pattern.startsWith("*") ? key.endsWith(pattern.slice(1)) : key === pattern;
+const matches = (pattern = "", key = "") => {
+  const [start, end] = pattern.split("*");
+  return end === undefined ? key === start : key.startsWith(start) && key.endsWith(end);
 };
 
 /** @type {T.Covers} */
 const covers = (patterns, key) => [...patterns].some((pattern) => matches(pattern, key));
 
-/** @type {T.Absent} */
-const absent = (key, version = 0) => ({ key, value: null, version, by: null, at: null });
+const absent = (key = "", version = 0) => ({ key, value: null, version, by: null, at: null });
 
 /** @type {T.MakeObserved} */
 export const makeObserved = (logger, isOwn) => {
@@ -72,11 +70,10 @@ export const makeObserved = (logger, isOwn) => {
     },
     value: (key) => (entries.has(key) || covers(armed, key) ? (entries.get(key)?.value ?? null) : undefined),
     replace(news, version) {
-      // Versions of another epoch mean nothing in this one.
-      if (version === null) for (const [key, held] of [...entries]) entries.set(key, { ...held, version: -1 });
+      if (version === null) for (const [key, held] of entries) entries.set(key, { ...held, version: -1 });
       apply(news);
       const named = new Set(news.map(({ key }) => key));
-      for (const key of [...entries.keys()]) if (!named.has(key)) put(absent(key, version ?? 0));
+      for (const key of entries.keys()) if (!named.has(key)) put(absent(key, version ?? 0));
     },
     refuse(pattern) {
       for (const observer of observers) observer.patterns = observer.patterns.filter((each) => each !== pattern);

@@ -1,4 +1,4 @@
-/** Writes, one under way at a time: that keeps order, retry and `op` exact. */
+/** Writes that wait. */
 
 import { errorFor } from "./errors.js";
 
@@ -18,7 +18,6 @@ export const makeQueue = (link, keep, report) => {
     if (write.late) report(error);
   };
 
-  // Its caller may have stopped waiting.
   const delay = (/** @type {T.Write} */ write) => {
     write.late = true;
     write.promise.catch(() => {});
@@ -31,7 +30,6 @@ export const makeQueue = (link, keep, report) => {
       const offline = link.state !== "open";
       if (link.state === "closed" || (offline && !keep)) throw errorFor("DISCONNECTED", { hint: link.detail.reason });
       const last = writes.at(-1);
-      // Only the last value of a key is owed to anybody.
       if (request.replaces && last?.replaces === request.replaces && last.room === request.room && !last.sent) {
         last.params = request.params;
         return last.promise;

@@ -1,9 +1,9 @@
-/** One room of the session. */
+/** One room. */
 
+import { errorFor } from "./errors.js";
 import { makeListeners } from "./listeners.js";
 import { makePeers } from "./peers.js";
 import { deferred } from "./queue.js";
-import { errorFor } from "./errors.js";
 import { makeStore } from "./store.js";
 
 /** @import * as T from "./internal.js" */
@@ -12,10 +12,8 @@ import { makeStore } from "./store.js";
 export const makeRoom = (name, context) => {
   const { link, logger, report } = context;
   const entered = deferred();
-  const cleared = makeListeners(logger);
-  /** @type {Map<string, T.Listeners>} */
-  const messages = new Map();
-  /** What came before the join was answered. @type {[string, any][]} */
+  const listeners = makeListeners(logger);
+  /** @type {[string, any][]} */
   let early = [];
 
   /** @type {T.Take} */
@@ -24,7 +22,7 @@ export const makeRoom = (name, context) => {
     const same = epoch === formerly;
     room.store.adopt(changes ?? entries, patterns, same ? version : null, whole || !same);
     Object.assign(room, { epoch, version: same ? Math.max(version, room.version) : version });
-    if (formerly && !same) cleared.emit({ reason, epoch });
+    if (formerly && !same) listeners.emit("cleared", { reason, epoch });
   };
 
   /** @type {T.Adopt} */
@@ -34,16 +32,23 @@ export const makeRoom = (name, context) => {
     room.roles = joined.roles;
     take(joined, patterns, whole || !!joined.complete);
     room.peers.replace(joined.peers, joined.count);
-    for (const [method, params] of early.splice(0)) apply(method, params);
     room.joined = true;
     context.entered(room, first);
     entered.resolve(room);
+    for (const [method, params] of early.splice(0)) apply(method, params);
     room.store.arm();
+  };
+
+  const expelled = (/** @type {Error} */ error) => {
+    room.depart(error);
+    if (room.epoch) report(error);
   };
 
   /** @type {T.LinkOwner["notified"]} */
   const apply = (method, params) => {
     const same = params.epoch === room.epoch;
+    for (const { session_id, reason } of params.left ?? [])
+      if (session_id === link.opened.session_id) return expelled(errorFor(reason));
     if (method === "room.peers") room.peers.merge(params);
     else if (method === "room.snapshot") take(params, [], true);
     else if (method === "room.cleared" && !same) take(params, [], true, params.reason);
@@ -58,9 +63,7 @@ export const makeRoom = (name, context) => {
       const params = { room: name, observe, since };
       await link.ask("room.join", params, (joined) => adopt(joined, observe, !since));
     } catch (/** @type {any} */ error) {
-      if (error.reason === "DISCONNECTED" || room.left) return;
-      room.depart(error);
-      if (room.epoch) report(error);
+      if (error.reason !== "DISCONNECTED" && !room.left) expelled(error);
     }
   };
 
@@ -71,18 +74,14 @@ export const makeRoom = (name, context) => {
     version: 0,
     roles: [],
     joined: false,
-    peers: makePeers(logger),
+    peers: makePeers(listeners),
     /** @type {any} */
     store: null,
     async broadcast(event, data = null) {
       return link.request("room.broadcast", { room: room.present(), event, data }, ({ count }) => count);
     },
-    onMessage(event, listener) {
-      const listeners = messages.get(event) ?? makeListeners(logger);
-      messages.set(event, listeners);
-      return listeners.add(listener);
-    },
-    onCleared: cleared.add,
+    onMessage: (event, listener) => listeners.on(`message ${event}`, listener),
+    onCleared: (listener) => listeners.on("cleared", listener),
     async leave() {
       if (room.left) return;
       room.depart(errorFor("NOT_JOINED"));
@@ -101,7 +100,6 @@ export const makeRoom = (name, context) => {
       const { joined, epoch, version, store } = room;
       return joined && epoch && store.complete() ? { epoch, version } : undefined;
     },
-    // Joining again brings peers and roles that changed while nobody could tell us.
     reenter(kept) {
       const since = room.position();
       if (!kept) {
@@ -115,7 +113,7 @@ export const makeRoom = (name, context) => {
       room.joined = false;
     },
     notified(method, params) {
-      if (method === "room.message") messages.get(params.event)?.emit(params);
+      if (method === "room.message") listeners.emit(`message ${params.event}`, params);
       else if (room.joined) apply(method, params);
       else early.push([method, params]);
     },

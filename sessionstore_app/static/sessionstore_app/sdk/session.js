@@ -3,6 +3,8 @@
 import { errorFor } from "./errors.js";
 import { makeLink } from "./link.js";
 import { guarded, makeListeners } from "./listeners.js";
+import { makeParts } from "./parts.js";
+import { differences } from "./properties.js";
 import { deferred, makeQueue } from "./queue.js";
 import { makeRoom } from "./room.js";
 
@@ -12,48 +14,54 @@ const GOODBYE_MS = 2000;
 
 /** @type {T.OpenSession} */
 export const openSession = (settings) => {
-  const { logger, clock, page, connectTimeoutMs } = settings;
+  const { logger, clock, connectTimeoutMs } = settings;
   const opening = deferred();
-  const [states, available, errors] = [makeListeners(logger), makeListeners(logger), makeListeners(logger)];
+  const listeners = makeListeners(logger);
   /** @type {Map<string, T.Room>} */
   const rooms = new Map();
   const timers = new Set();
+  let revision = 0;
 
-  /** @type {T.Later} */
-  const later = (ms, run) => void timers.add(clock.setTimeout(run, ms));
+  const later = (ms = 0, run = () => {}) => timers.add(clock.setTimeout(run, ms));
 
   const report = (/** @type {Error} */ error) => {
     logger.warn("sessionstore:", error);
-    errors.emit(error);
+    listeners.emit("error", error);
   };
 
-  const warn = (/** @type {Event} */ event) => {
-    if (queue.size()) event.preventDefault();
+  /** @type {T.Describe} */
+  const describe = ({ properties, roles, permissions, revision: at = 0 }) => {
+    const changed = differences(session.properties, properties);
+    Object.assign(session, { properties, roles, permissions });
+    revision = at;
+    if (Object.keys(changed).length) listeners.emit("properties", properties, changed);
   };
-
-  /** @type {T.LeaveStrays} */
-  const leaveStrays = (kept) => {
-    for (const room of kept) if (!rooms.has(room)) link.ask("room.leave", { room }).catch(report);
-  };
+  listeners.on("session.message", (news) => listeners.emit(`message ${news.event}`, news));
+  listeners.on("session.changed", (news) => news.revision > revision && describe(news));
 
   const link = makeLink(settings, {
     positions: () => Object.fromEntries([...rooms].map(([name, room]) => [name, room.position()])),
     opened(result, first) {
-      const { session_id: id, principal, roles, permissions, properties, limits, resumed } = result;
-      Object.assign(session, { id, principal, roles, permissions, properties, limits, resumed });
+      const { session_id: id, principal, limits, resumed } = result;
+      Object.assign(session, { id, principal, limits, resumed });
+      describe(result);
       const kept = new Set(result.rooms.map(({ room }) => room));
       for (const room of rooms.values()) room.reenter(kept.has(room.name));
       queue.reopen(resumed);
-      // A reloaded page has as long to join again as the server would have waited for it.
-      if (first) later(result.reconnect_seconds * 1000, () => leaveStrays(kept));
-      else leaveStrays(kept);
+      const leaveStrays = () => {
+        for (const room of kept) if (!rooms.has(room)) link.ask("room.leave", { room }).catch(report);
+      };
+      if (first) later(result.reconnect_seconds * 1000, leaveStrays);
+      else leaveStrays();
       opening.resolve(session);
     },
-    notified: (method, params) => rooms.get(params?.room)?.notified(method, params),
-    changed: states.emit,
+    notified(method, params) {
+      listeners.emit(method, params);
+      rooms.get(params?.room)?.notified(method, params);
+    },
+    changed: (state, detail) => listeners.emit("state", state, detail),
     ended(error) {
       timers.forEach((timer) => clock.clearTimeout(timer));
-      page?.removeEventListener("beforeunload", warn);
       queue.abandon(null, error);
       for (const room of [...rooms.values()]) room.depart(error);
       opening.reject(error);
@@ -67,8 +75,10 @@ export const openSession = (settings) => {
     queue,
     logger,
     report,
+    clock,
+    listeners,
     entered(room, first) {
-      if (first) available.emit(room);
+      if (first) listeners.emit("room", room);
       queue.pump();
     },
     forget(room, error) {
@@ -88,12 +98,17 @@ export const openSession = (settings) => {
     get pendingWrites() {
       return queue.size();
     },
-    onState: (listener) => states.add(listener, link.state, link.detail),
+    properties: {},
+    ...makeParts(context),
+    setProperties: (properties) => link.ask("session.set_properties", { properties }),
+    onProperties: (listener) => listeners.on("properties", listener),
+    onMessage: (event, listener) => listeners.on(`message ${event}`, listener),
+    onState: (listener) => listeners.on("state", listener, link.state, link.detail),
     onSessionStoreAvailable(listener) {
       for (const room of rooms.values()) if (room.joined) guarded(logger, listener, room);
-      return available.add(listener);
+      return listeners.on("room", listener);
     },
-    onError: errors.add,
+    onError: (listener) => listeners.on("error", listener),
     async join(name, { observe = [] } = {}) {
       if (link.state === "closed") throw errorFor("DISCONNECTED", link.detail);
       const room = rooms.get(name) ?? makeRoom(name, context);
@@ -105,16 +120,15 @@ export const openSession = (settings) => {
       return room;
     },
     async close() {
-      if (link.state === "open") {
-        const patience = new Promise((resolve) => later(GOODBYE_MS, () => resolve(null)));
-        await Promise.race([link.request("session.close", {}).catch(() => {}), patience]);
-      }
-      link.end({ reason: "CLOSED_BY_CLIENT" });
+      const end = () => link.end({ reason: "CLOSED_BY_CLIENT" });
+      if (link.state === "open") later(GOODBYE_MS, end);
+      await link.request("session.close", {}).catch(() => {});
+      end();
     },
   };
 
   if (connectTimeoutMs) later(connectTimeoutMs, () => link.opened || link.end({ reason: "CONNECT_TIMEOUT" }));
-  if (settings.warnUnsaved) page?.addEventListener("beforeunload", warn);
+  if (settings.warnUnsaved) link.on("beforeunload", (event) => queue.size() && event.preventDefault());
   link.dial();
   return opening.promise;
 };

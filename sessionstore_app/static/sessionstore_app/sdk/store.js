@@ -1,4 +1,4 @@
-/** The store of one room. */
+/** The store of a room. */
 
 import { assertWithin } from "./bytes.js";
 import { makeObserved } from "./observed.js";
@@ -24,12 +24,11 @@ export const makeStore = (room, { link, queue, logger, report }) => {
   };
 
   /** @type {T.Written} */
-  const written = ({ key, value = null, ifVersion: if_version, ttlSeconds: ttl_seconds, lifetime }) => {
+  const written = ({ key, value = null, ifVersion: if_version, ttlSeconds: ttl_seconds, lifetime, lock }) => {
     const text = JSON.stringify(value);
-    // NaN and functions would become null, and null deletes.
     if (value !== null && (text ?? "null") === "null") throw new TypeError("not a JSON value");
     assertWithin("VALUE_TOO_LARGE", text, link.opened.limits.value_bytes);
-    return { key, value: JSON.parse(text), if_version, ttl_seconds, lifetime };
+    return { key, value: JSON.parse(text), if_version, ttl_seconds, lifetime, lock };
   };
 
   const missing = () => observed.wanted().filter((pattern) => !observed.armed.has(pattern));
@@ -61,7 +60,7 @@ export const makeStore = (room, { link, queue, logger, report }) => {
         else break;
       }
     } catch (error) {
-      logger.debug("sessionstore:", error); // the next join observes
+      logger.debug("sessionstore:", error);
     } finally {
       arming = null;
     }
@@ -70,7 +69,7 @@ export const makeStore = (room, { link, queue, logger, report }) => {
   /** @type {T.Store} */
   const store = {
     set: (key, value, options = {}) =>
-      write("room.set", () => written({ ...options, key, value }), true, "ifVersion" in options ? undefined : key),
+      write("room.set", () => written({ ...options, key, value }), true, "ifVersion" in options || "lock" in options ? undefined : key),
     delete: (key, { ifVersion } = {}) => write("room.delete", () => ({ key, if_version: ifVersion })),
     update: (key, update) =>
       write(
@@ -105,7 +104,6 @@ export const makeStore = (room, { link, queue, logger, report }) => {
       for (const pattern of patterns) observed.armed.add(pattern);
       observed.greet();
     },
-    // After a clear, the version of an older write means nothing.
     written(result, epoch) {
       if (epoch === room.epoch) observed.apply(result.entries ?? [result]);
       return result;

@@ -1,8 +1,8 @@
-/** The one way to wait before trying again. */
+/** Waiting. */
 
 /** @import * as T from "./internal.js" */
 
-/** Full jitter: the clients of a dead server come back spread over the window. @type {T.Backoff} */
+/** @type {T.Backoff} */
 export const backoff = (random, firstMs, mostMs) => (tries) => random() * Math.min(mostMs, firstMs * 2 ** tries);
 
 /** @type {T.MakeRetryTimer} */

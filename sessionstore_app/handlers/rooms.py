@@ -1,0 +1,215 @@
+"""Handlers of rooms: joining, the shared store, peers, messages.
+
+They run in the order the requests came, up to their first wait.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from sessionstore_app import conf
+from sessionstore_app.core.entries import Change, Entry, Epoch, SessionId
+from sessionstore_app.core.errors import InvalidParams, LimitExceeded
+from sessionstore_app.core.jsontext import dumps
+from sessionstore_app.core.patterns import PatternSet, check_key, check_room_name, compiled
+from sessionstore_app.handlers.socket import Socket, require_managed, take_message
+from sessionstore_app.protocol import frames, methods
+from sessionstore_app.services import clock, entrylog, hub, jobs, locks, policy, questions, record, sessions, telling
+from sessionstore_app.services.entrylog import Written
+from sessionstore_app.services.events import Said
+from sessionstore_app.services.rooms import check_distinct
+from sessionstore_app.services.sessions import JoinedRoom, Position
+
+# Rooms a session may be in at once.
+ROOMS_PER_SESSION: Final = 100
+
+
+async def room_join(socket: Socket, params: methods.RoomJoin) -> str:
+    """Join, with a snapshot of what is observed."""
+    connection = socket.connection
+    if params.room not in connection.members and len(connection.members) >= ROOMS_PER_SESSION:
+        actual = len(connection.members) + 1
+        raise LimitExceeded("The session is in too many rooms.", limit=ROOMS_PER_SESSION, actual=actual)
+    since = None if params.since is None else Position(params.since.epoch, params.since.version)
+    joined = await sessions.join(socket.hub, connection, params.room, params.observe, since)
+    local = joined.room
+    complete = ',"complete":true' if since is not None and joined.complete else ""
+    return (
+        f'{{"room":{dumps(local.name)},"epoch":"{local.epoch}","version":{joined.version},'
+        f'"roles":{dumps(joined.member.roles)},"peers":[{",".join(sessions.first_peers(local))}],'
+        f'"count":{len(local.peers)},"entries":{frames.entries(joined.entries)}{complete}}}'
+    )
+
+
+async def room_leave(socket: Socket, params: methods.RoomLeave) -> str:
+    """Leave a room."""
+    cleared = await sessions.leave(socket.hub, socket.connection, params.room)
+    return dumps({"cleared": cleared})
+
+
+async def room_set(socket: Socket, params: methods.RoomSet) -> str:
+    """Write a value."""
+    change = _change(socket, params.room, params.key, params)
+    return await _write_one(socket, params.room, change, params.op, params.lock)
+
+
+async def room_delete(socket: Socket, params: methods.RoomDelete) -> str:
+    """Delete a key."""
+    change = Change(key=_key(params.key), if_version=params.if_version)
+    return await _write_one(socket, params.room, change, params.op)
+
+
+async def room_update(socket: Socket, params: methods.RoomUpdate) -> str:
+    """Change a value by a rule."""
+    change = Change(key=_key(params.key), operation=methods.operation(params))
+    return await _write_one(socket, params.room, change, params.op)
+
+
+async def room_write(socket: Socket, params: methods.RoomWrite) -> str:
+    """Write several keys together."""
+    changes = tuple(_change(socket, params.room, item.key, item) for item in params.ops)
+    check_distinct(changes)
+    written = await _write(socket, params.room, changes, params.op)
+    result = written.result
+    return frames.writes_result(result.version, written.texts.values(), duplicate=result.duplicate)
+
+
+async def _write_one(socket: Socket, room: str, change: Change, op: int | None, lock: str | None = None) -> str:
+    written = await _write(socket, room, (change,), op, lock)
+    return frames.write_result(written.texts[change.key], duplicate=written.result.duplicate)
+
+
+async def _write(
+    socket: Socket, room: str, changes: tuple[Change, ...], op: int | None, lock: str | None = None
+) -> Written:
+    epoch = _writable_epoch(socket, room)
+    socket.take_writes(len(changes))
+    fenced = None if lock is None else partial(locks.fence, socket.session.id, locks.check_name(lock))
+    return await entrylog.write(
+        room,
+        epoch if epoch is not None else await entrylog.room_epoch(room),
+        changes,
+        by=socket.session.author,
+        op=op,
+        fenced=fenced,
+        # The room was cleared meanwhile: whoever left it must not write into the next one.
+        refresh=lambda: _writable_epoch(socket, room),
+    )
+
+
+def _writable_epoch(socket: Socket, room: str) -> Epoch | None:
+    """The epoch of a room the caller is in; None for one it manages from outside. Raises NotJoined."""
+    if room in socket.connection.members:
+        local = socket.hub.rooms.get(room)
+        if local is not None:
+            return local.epoch
+    require_managed(socket, room)
+    return None
+
+
+def _key(key: str) -> str:
+    return check_key(key, conf.current().key_length)
+
+
+def _change(socket: Socket, room: str, key: str, params: methods.RoomSet | methods.WriteItem) -> Change:
+    if params.lifetime == "session" and room not in socket.connection.members:
+        raise InvalidParams("An entry dies with a session of the room.", hint="Join the room, or leave lifetime out.")
+    return Change(
+        key=_key(key),
+        text=None if params.value is None else dumps(params.value),
+        if_version=params.if_version,
+        ttl_ms=None if params.ttl_seconds is None else max(1, round(params.ttl_seconds * 1000)),
+        owner=SessionId(socket.session.id) if params.lifetime == "session" else None,
+    )
+
+
+async def room_get(socket: Socket, params: methods.RoomGet) -> str:
+    """Read one entry."""
+    key = _key(params.key)
+    reading = await _read(socket, params.room, compiled(frozenset({key})))
+    entries = reading.entries
+    return frames.entry(entries[0] if entries else Entry(key=key))
+
+
+async def room_snapshot(socket: Socket, params: methods.RoomSnapshot) -> str:
+    """Read many entries at one instant."""
+    wanted = compiled(sessions.checked_patterns(params.keys))
+    reading = await _read(socket, params.room, wanted)
+    entries = sessions.with_absent(reading.entries, wanted.exact)
+    return f'{{"epoch":"{reading.epoch}","version":{reading.version},"entries":{frames.entries(entries)}}}'
+
+
+class _Read:
+    """A reading with the epoch it belongs to."""
+
+    __slots__ = ("entries", "epoch", "version")
+
+    def __init__(self, epoch: Epoch, version: int, entries: tuple[Entry, ...]) -> None:
+        self.epoch = epoch
+        self.version = version
+        self.entries = entries
+
+
+async def _read(socket: Socket, room: str, patterns: PatternSet) -> _Read:
+    epoch = _writable_epoch(socket, room)
+    if epoch is None:
+        epoch = await entrylog.current_epoch(room)
+    reading = await entrylog.read(room, epoch, patterns)
+    return _Read(epoch, reading.version, reading.entries)
+
+
+async def room_observe(socket: Socket, params: methods.RoomObserve) -> str:
+    """Observe more, with the present values."""
+    observed = await sessions.observe(socket.hub, socket.connection, params.room, params.keys)
+    return (
+        f'{{"observing":{_observing(observed)},"epoch":"{observed.room.epoch}",'
+        f'"version":{observed.version},"entries":{frames.entries(observed.entries)}}}'
+    )
+
+
+def _observing(joined: JoinedRoom) -> str:
+    return dumps(sorted(joined.member.patterns.patterns))
+
+
+async def room_unobserve(socket: Socket, params: methods.RoomUnobserve) -> str:
+    """Observe less."""
+    member = await sessions.unobserve(socket.hub, socket.connection, params.room, params.keys)
+    return dumps({"observing": sorted(member.patterns.patterns)})
+
+
+async def room_peers(socket: Socket, params: methods.RoomPeers) -> str:
+    """A page of the peers."""
+    page = conf.current().peers_per_page
+    limit = min(params.limit or page, page)
+    after = params.after or ""
+    if params.room in socket.connection.members:
+        peers = socket.hub.rooms[params.room].peers
+        ids = sorted(session_id for session_id in peers if session_id > after)[:limit]
+        texts, count = [peers[session_id] for session_id in ids], len(peers)
+    else:
+        require_managed(socket, params.room)
+        found, count = await record.ask(partial(questions.peers_page, params.room, limit, after))
+        texts = [telling.peer_text(peer) for peer in found]
+    return f'{{"peers":[{",".join(texts)}],"count":{count}}}'
+
+
+async def room_broadcast(socket: Socket, params: methods.RoomBroadcast) -> str:
+    """Send the peers a message that is not stored."""
+    if params.room not in socket.connection.members:
+        require_managed(socket, params.room)
+    data = take_message(socket, params.data)
+    local = socket.hub.rooms.get(params.room)
+    sender = frames.author(socket.session.author)
+    frame = frames.room_message(params.room, params.event, data, sender, clock.now_ms())
+    await hub.announce((params.room, Said(frame)))
+    return dumps({"count": 0 if local is None else len(local.peers)})
+
+
+async def room_clear(socket: Socket, params: methods.RoomClear) -> str:
+    """Empty a room."""
+    check_room_name(params.room, conf.current().room_length)
+    policy.require(socket.session.identity, "manage_room")
+    epoch, happened = await record.run(jobs.Clear(room=params.room, reason="CLEARED"))
+    await telling.tell(happened)
+    return dumps({"epoch": str(epoch)})

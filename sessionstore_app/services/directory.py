@@ -1,0 +1,222 @@
+"""Which sessions there are: plain functions that use the ORM, each run by `record.ask`.
+
+The database narrows a filter down as far as it can; what it cannot tell is decided here, by the filter itself.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db.models import Case, Count, Q, QuerySet, Value, When
+
+from sessionstore_app.core.entries import SessionId
+from sessionstore_app.core.errors import LimitExceeded
+from sessionstore_app.core.observer import Interest
+from sessionstore_app.core.sessions import Kind, SessionChange, State
+from sessionstore_app.models import Membership, Session, SessionState
+from sessionstore_app.services import clock
+from sessionstore_app.services.filterquery import translate
+from sessionstore_app.services.properties import milliseconds, properties_of
+
+# Rows that are looked at together.
+_ROWS = 1_000
+# A filter of the worst patterns takes 10 ms a session; for all sessions together it may take so long.
+FILTER_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A session as it is listed: with the properties that were asked for."""
+
+    session_id: str
+    state: str
+    properties: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of sessions, by session id; `total` counts all that match, `more` says whether there is a next page."""
+
+    sessions: list[SessionInfo]
+    total: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Sessions with the same values of some properties; those that a session does not have are left out."""
+
+    properties: dict[str, str]
+    count: int
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How many sessions match, and how many people have them: many of one name are one, each without a name is one."""
+
+    total: int
+    people: int
+    groups: list[Group]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Open sessions, each as its last change left it; `next_after` is where the next page begins, None at the end."""
+
+    changes: list[SessionChange]
+    next_after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A session that was found, and the node that serves it; none while it is away."""
+
+    session_id: str
+    node_id: str | None
+
+
+def open_sessions() -> QuerySet[Session]:
+    """All sessions that have not ended."""
+    return Session.objects.exclude(state=SessionState.CLOSED)
+
+
+def find(interest: Interest, session_id: str | None = None) -> list[Found]:
+    """The open sessions of interest, or the one that is named, if it is."""
+    sessions = open_sessions() if session_id is None else open_sessions().filter(id=session_id)
+    return [
+        Found(session.id, session.node_id if session.state == SessionState.ACTIVE else None)
+        for session in _of_interest(interest, sessions)
+    ]
+
+
+def one(interest: Interest, session_id: str) -> SessionInfo | None:
+    """An open session with the properties of interest; None if there is none, or it is not of interest."""
+    found = _of_interest(interest, open_sessions().filter(id=session_id))
+    return next((_info(interest, session) for session in found), None)
+
+
+def listing(interest: Interest, limit: int, after: str) -> Listing:
+    """See `Listing`."""
+    narrowed, is_exact = _narrowed(interest, open_sessions())
+    if is_exact:
+        page = list(narrowed.filter(id__gt=after).order_by("id")[: limit + 1])
+        total = narrowed.count()
+    else:
+        # The database compares ids: it has its own order of letters.
+        ordered = narrowed.order_by("id").annotate(is_past=Case(When(id__gt=after, then=True), default=Value(False)))
+        page, total = [], 0
+        for session in _in_time(ordered):
+            if _covered(interest, session):
+                total += 1
+                if len(page) <= limit and session.is_past:  # type: ignore[attr-defined]  # annotated above
+                    page.append(session)
+    return Listing([_info(interest, session) for session in page[:limit]], total, len(page) > limit)
+
+
+def counting(interest: Interest, by: Collection[str]) -> Counting:
+    """See `Counting`; groups come in the order of their values."""
+    narrowed, is_exact = _narrowed(interest, open_sessions())
+    if is_exact and not by:
+        named = Count("principal", distinct=True, filter=~Q(principal=""))
+        unnamed = Count("id", filter=Q(principal=""))
+        counted = narrowed.aggregate(total=Count("id"), named=named, unnamed=unnamed)
+        return Counting(counted["total"], counted["named"] + counted["unnamed"], [])
+    everybody: list[Session] = []
+    groups: defaultdict[tuple[tuple[str, str], ...], list[Session]] = defaultdict(list)
+    for session in _of_interest(interest, open_sessions()):
+        everybody.append(session)
+        properties = properties_of(session)
+        groups[tuple((key, properties[key]) for key in by if key in properties)].append(session)
+    told = [Group(dict(key), len(members), _people(members)) for key, members in sorted(groups.items()) if by]
+    return Counting(len(everybody), _people(everybody), told)
+
+
+def _people(sessions: Iterable[Session]) -> int:
+    return len({session.principal or (session.id,) for session in sessions})
+
+
+def rooms_with(interest: Interest) -> set[str]:
+    """Those of the interest's rooms in which somebody is of interest."""
+    found = [session.id for session in _of_interest(interest, open_sessions())]
+    return {room for rooms in _rooms_of(found).values() for room in rooms} & (interest.rooms or set())
+
+
+def open_page(interest: Interest, after: str, limit: int) -> Page:
+    """A page of the open sessions of interest, by session id; `limit` is how many rows are looked at."""
+    narrowed, _ = _narrowed(interest, open_sessions().filter(id__gt=after))
+    rows = list(narrowed.order_by("id")[:limit])
+    of_interest = [session for session in rows if _covered(interest, session)]
+    rooms = _rooms_of([session.id for session in of_interest])
+    changes = [_as_it_is(session, frozenset(rooms.get(session.id, ()))) for session in of_interest]
+    return Page(changes, rows[-1].id if len(rows) == limit else None)
+
+
+def _of_interest(interest: Interest, sessions: QuerySet[Session]) -> Iterator[Session]:
+    narrowed, is_exact = _narrowed(interest, sessions)
+    for session in _in_time(narrowed):
+        if is_exact or _covered(interest, session):
+            yield session
+
+
+def _in_time(sessions: QuerySet[Session]) -> Iterator[Session]:
+    """The rows, as long as what is done to each is done in time. Raises LimitExceeded."""
+    give_up_at = clock.monotonic() + FILTER_SECONDS
+    for session in sessions.iterator(_ROWS):
+        yield session
+        if clock.monotonic() > give_up_at:
+            raise LimitExceeded(
+                "The filter takes too long over so many sessions.",
+                hint="Put a clause with `is` or `in` beside it, or use simpler patterns.",
+                limit=FILTER_SECONDS,
+            )
+
+
+def _narrowed(interest: Interest, sessions: QuerySet[Session]) -> tuple[QuerySet[Session], bool]:
+    """The sessions that may be of interest, as far as the database can tell, and whether those are just the ones."""
+    is_exact = interest.after_ms is None
+    if interest.after_ms is not None:
+        sessions = sessions.filter(opened_at__gte=datetime.fromtimestamp(interest.after_ms / 1000, UTC))
+    if interest.rooms is not None:
+        members = Membership.objects.filter(room__name__in=interest.rooms, left_at=None)
+        sessions = sessions.filter(id__in=members.values("session_id"))
+    if interest.filter is not None:
+        translation = translate(interest.filter)
+        sessions = sessions if translation.q is None else sessions.filter(translation.q)
+        is_exact = is_exact and translation.is_exact
+    return sessions, is_exact
+
+
+def _covered(interest: Interest, session: Session) -> bool:
+    """Is a session of interest that the database let pass?"""
+    rooms = interest.rooms if interest.rooms is not None else frozenset[str]()
+    return interest.covers(properties_of(session), rooms, int(milliseconds(session.opened_at)))
+
+
+def _info(interest: Interest, session: Session) -> SessionInfo:
+    return SessionInfo(session.id, str(session.state), interest.shown(properties_of(session)))
+
+
+def _rooms_of(session_ids: Collection[str]) -> dict[str, set[str]]:
+    rooms: dict[str, set[str]] = {}
+    joined = Membership.objects.filter(session_id__in=session_ids, left_at=None)
+    for session_id, room in joined.values_list("session_id", "room__name"):
+        rooms.setdefault(session_id, set()).add(room)
+    return rooms
+
+
+def _as_it_is(session: Session, rooms: frozenset[str]) -> SessionChange:
+    return SessionChange(
+        session_id=SessionId(session.id),
+        revision=session.revision,
+        kind=Kind.STATE,
+        state=State(session.state),
+        properties=properties_of(session),
+        rooms=rooms,
+        previous_rooms=rooms,
+        node_id=session.node_id,
+        opened_at_ms=int(milliseconds(session.opened_at)),
+    )

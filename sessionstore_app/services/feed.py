@@ -1,0 +1,275 @@
+"""The feed: what happens to sessions anywhere, in order and without gaps, for the listeners of this process.
+
+It hears of changes as they are made, and knows of every open session which revision it has heard last: the next one
+is told, an old one dropped, a gap is filled from the record. What the bus lost without a trace is found when the
+revisions are compared, with each renewal of the lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any, Protocol
+
+from sessionstore_app.core.observer import Event, Interest, entered, event_of
+from sessionstore_app.core.sessions import SessionChange, State
+from sessionstore_app.services import directory, history, record
+from sessionstore_app.services.bus import SESSIONS_GROUP
+from sessionstore_app.services.line import Counters, Line
+
+logger = logging.getLogger("sessionstore_app")
+
+# How long a gap waits for stragglers before what is missing is read.
+GAP_SECONDS = 0.05
+# Open sessions that a new listener is told at a time.
+PAGE = 200
+# Late repeats of a session's end are known as such for so long.
+_ENDED_SECONDS = 120.0
+
+
+class Sink(Protocol):
+    """Where a listener's events go. All are called on the hub's loop."""
+
+    def put(self, event: Event) -> None:
+        """Take an event. Must not raise."""
+
+    async def ready(self) -> None:
+        """Wait until more can be taken."""
+
+    def listening(self, count: int) -> None:
+        """All sessions that were open have been told."""
+
+
+class Listener:
+    """A standing interest. Until `is_live` it is being told what is there; `told` holds the revisions it was told."""
+
+    __slots__ = ("_held", "_told", "interest", "is_live", "sink")
+
+    def __init__(self, interest: Interest, sink: Sink) -> None:
+        self.interest = interest
+        self.sink = sink
+        self.is_live = False
+        self._told: dict[str, int] = {}
+        self._held: defaultdict[str, list[SessionChange]] = defaultdict(list)
+
+    def hear(self, change: SessionChange) -> None:
+        """Take in the next change of a session."""
+        told = self._told.get(change.session_id)
+        if told is not None and change.revision <= told:
+            return
+        if told is None and not self.is_live:
+            # Its turn will come, and show it as it is then; but one that opens behind the reading has none.
+            self._held[change.session_id].append(change)
+            return
+        if told is not None:
+            self._told[change.session_id] = change.revision
+        event = event_of(self.interest, change)
+        if event is not None:
+            self.sink.put(event)
+
+    def show(self, change: SessionChange) -> None:
+        """Tell of a session that is open, as its last change left it."""
+        self._told[change.session_id] = change.revision
+        held = self._held.pop(change.session_id, [])
+        event = entered(self.interest, change)
+        if event.state is State.DISCONNECTED:
+            # First that it opened, as of the revision before, then that it is away.
+            self.sink.put(_replaced(event, State.ACTIVE, change.revision - 1))
+        self.sink.put(event)
+        for later in held:
+            self.hear(later)
+
+    def go_live(self, heard: Callable[[str], int]) -> None:
+        """All that was open is told; what was held is told now. `heard` is how far the feed is with a session."""
+        self.is_live = True
+        held, self._held = self._held, defaultdict(list)
+        for *_, change in held.values():
+            covers = self.interest.covers(change.properties, change.rooms, change.opened_at_ms)
+            if change.state is not State.CLOSED and covers:
+                self.sink.put(entered(self.interest, change))
+        # Where the reading was ahead of what is heard, the revisions between are still to be dropped.
+        self._told = {sid: revision for sid, revision in self._told.items() if revision > heard(sid)}
+
+
+def _replaced(event: Event, state: State, revision: int) -> Event:
+    return Event(
+        session_id=event.session_id, kind=event.kind, state=state, revision=revision, properties=event.properties
+    )
+
+
+class Feed:
+    """One a process. All methods are called on the hub's loop."""
+
+    def __init__(
+        self,
+        line: Line,
+        counters: Counters,
+        spawn: Callable[[Coroutine[Any, Any, None]], Any],
+        now: Callable[[], float],
+    ) -> None:
+        self._line = line
+        self._counters = counters
+        self._spawn = spawn
+        self._now = now
+        self._listeners: dict[Listener, None] = {}
+        # None while nobody listens: then nothing is kept.
+        self._known: dict[str, int] | None = None
+        self._unheard: list[SessionChange] | None = None
+        self._starting = asyncio.Lock()
+        self._early: dict[str, dict[int, SessionChange]] = {}
+        self._ended: dict[str, float] = {}
+        self._healing = False
+        self._healed_at = history.BEGINNING
+
+    @property
+    def groups(self) -> list[str]:
+        """The groups of the bus to be in now."""
+        return [SESSIONS_GROUP] if self._listeners else []
+
+    # --- listeners
+
+    async def begin(self, listener: Listener) -> None:
+        """Tell a listener of every open session it is interested in, unless it wants those that open later; then of
+        all that happens. Raises Unavailable.
+        """
+        self._listeners[listener] = None
+        try:
+            await self._start()
+            count = await self._tell_present(listener)
+        except BaseException:
+            self.end(listener)
+            raise
+        if listener in self._listeners:
+            known = self._known or {}
+            listener.go_live(lambda session_id: known.get(session_id, 0))
+            listener.sink.listening(count)
+
+    def end(self, listener: Listener) -> None:
+        """Tell it nothing more."""
+        if self._listeners.pop(listener, listener) is None and not self._listeners:
+            self._known = None
+            self._early.clear()
+            self._ended.clear()
+            self._spawn(self._leave())
+
+    async def _leave(self) -> None:
+        if not self._listeners:
+            await self._line.leave(SESSIONS_GROUP)
+            if self._listeners:
+                # Somebody came while we left: be in again, whichever was first on the bus.
+                await self._line.join(SESSIONS_GROUP)
+
+    async def _start(self) -> None:
+        async with self._starting:
+            if self._known is not None:
+                return
+            # Heard first, read second: what happens between the two is heard and dropped, never missed.
+            self._unheard = []
+            try:
+                await self._line.join(SESSIONS_GROUP)
+                reading = await record.look(history.open_revisions)
+                ended = await record.look(partial(history.closed_since, reading.at))
+            finally:
+                unheard, self._unheard = self._unheard, None
+            if self._listeners:
+                self._known, self._healed_at = reading.revisions, reading.at
+                self._ended = dict.fromkeys(ended, self._now())
+                self.take_in(unheard)
+
+    async def _tell_present(self, listener: Listener) -> int:
+        count, after = 0, ""
+        if listener.interest.after_ms is not None:
+            return 0
+        while listener in self._listeners:
+            page = await record.look(partial(directory.open_page, listener.interest, after, PAGE))
+            if listener not in self._listeners:
+                break
+            for change in page.changes:
+                listener.show(change)
+            count += len(page.changes)
+            if page.next_after is None:
+                break
+            after = page.next_after
+            await listener.sink.ready()
+        return count
+
+    # --- what is heard
+
+    def take_in(self, changes: Iterable[SessionChange]) -> None:
+        """Hear of changes, in whatever order and however often."""
+        if self._unheard is not None:
+            self._unheard.extend(changes)
+        elif self._known is not None:
+            for change in changes:
+                self._hear(change, self._known)
+            if self._early:
+                self._heal_soon()
+
+    def _hear(self, change: SessionChange, known: dict[str, int]) -> None:
+        session_id = change.session_id
+        if change.revision <= known.get(session_id, 0) or session_id in self._ended:
+            return
+        early = self._early.pop(session_id, {})
+        early[change.revision] = change
+        while (upcoming := early.pop(known.get(session_id, 0) + 1, None)) is not None:
+            if upcoming.state is State.CLOSED:
+                known.pop(session_id, None)
+                self._ended[session_id] = self._now()
+                early.clear()
+            else:
+                known[session_id] = upcoming.revision
+            for listener in list(self._listeners):
+                listener.hear(upcoming)
+        if early:
+            self._early[session_id] = early
+
+    # --- healing
+
+    def _heal_soon(self) -> None:
+        if not self._healing:
+            self._healing = True
+            asyncio.get_running_loop().call_later(GAP_SECONDS, lambda: self._spawn(self._fill_gaps()))
+
+    async def _fill_gaps(self) -> None:
+        self._healing = False
+        known = self._known
+        if known is not None and self._early:
+            await self._read({session_id: known.get(session_id, 0) for session_id in self._early})
+
+    async def heal(self) -> None:
+        """Compare what was heard with the record, and read what was missed. Raises Unavailable."""
+        if self._known is None:
+            return
+        tally = await record.look(history.tally)
+        missed = await self._missed(self._known, tally)
+        # Those that came and went between two looks.
+        closed = set(await record.look(partial(history.closed_since, self._healed_at)))
+        missed |= dict.fromkeys(closed - self._ended.keys() - missed.keys(), 0)
+        if missed:
+            await self._read(missed)
+        # Only now: what could not be read is looked for again.
+        self._healed_at = tally.at
+        recent = self._now() - _ENDED_SECONDS
+        self._ended = {sid: at for sid, at in self._ended.items() if at > recent or sid in closed}
+
+    async def _missed(self, known: dict[str, int], tally: history.Tally) -> dict[str, int]:
+        """Sessions of which the record knows more than was heard, with the revision that was."""
+        missed: dict[str, int] = {}
+        if (tally.count, tally.revisions) != (len(known), sum(known.values())):
+            reading = await record.look(history.open_revisions)
+            missed = {sid: known.get(sid, 0) for sid, at in reading.revisions.items() if at > known.get(sid, 0)}
+            missed |= {sid: at for sid, at in known.items() if sid not in reading.revisions}
+        return missed
+
+    async def _read(self, heard: dict[str, int]) -> None:
+        changes = await record.look(partial(history.changes_after, heard))
+        self._counters.healed_sessions += bool(changes)
+        self.take_in(changes)
+        # What the record does not know either was deleted meanwhile: it is waited for no longer.
+        for session_id in heard.keys() - {change.session_id for change in changes}:
+            self._early.pop(session_id, None)
+            if await record.look(partial(history.is_gone, session_id)) and self._known is not None:
+                self._known.pop(session_id, None)

@@ -1,0 +1,64 @@
+"""What can happen to sessions, rooms and locks: one small class a happening, each run on the locked rows of a batch.
+
+Each says which sessions, rooms and locks it touches; the batch locks those, their rooms and memberships before any job
+runs, so what a job sees stays true until all is written.
+"""
+
+from __future__ import annotations
+
+from sessionstore_app.services.jobs.locks import Acquire, CancelWait, Release
+from sessionstore_app.services.jobs.nodes import EndLease, Forget, LapseNodes, RenewLease
+from sessionstore_app.services.jobs.rooms import (
+    Clear,
+    ClearDue,
+    Join,
+    Joined,
+    Leave,
+    NoteAbsence,
+    Observe,
+    RenewEpochs,
+    Visit,
+)
+from sessionstore_app.services.jobs.sessions import (
+    Close,
+    Disconnect,
+    GiveBack,
+    Open,
+    Reclaim,
+    Resume,
+    Resumed,
+    ResumedRoom,
+)
+from sessionstore_app.services.jobs.steering import ChangeRoles, ObserveFor, Observing, SetProperties, Terminate
+
+__all__ = [
+    "Acquire",
+    "CancelWait",
+    "ChangeRoles",
+    "Clear",
+    "ClearDue",
+    "Close",
+    "Disconnect",
+    "EndLease",
+    "Forget",
+    "GiveBack",
+    "Join",
+    "Joined",
+    "LapseNodes",
+    "Leave",
+    "NoteAbsence",
+    "Observe",
+    "ObserveFor",
+    "Observing",
+    "Open",
+    "Reclaim",
+    "Release",
+    "RenewEpochs",
+    "RenewLease",
+    "Resume",
+    "Resumed",
+    "ResumedRoom",
+    "SetProperties",
+    "Terminate",
+    "Visit",
+]

@@ -1,0 +1,75 @@
+"""What happens to locks (parity §2.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sessionstore_app import conf
+from sessionstore_app.core.errors import AccessDenied, LimitExceeded
+from sessionstore_app.models import Lock, LockRequest, SessionState
+from sessionstore_app.services.batch import Batch
+from sessionstore_app.services.jobs.base import OfNone, OfSession
+
+
+class _OfLock(OfNone):
+    __slots__ = ()
+    name: str
+
+    @property
+    def locks(self) -> Collection[str]:
+        return (self.name,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acquire(OfSession):
+    """A session wants a lock: its sequence, or None if it has to wait.
+
+    With a `generation`, only the socket that serves it may ask. Raises AccessDenied or LimitExceeded.
+    """
+
+    session_id: str
+    name: str
+    scope: str
+    generation: int | None = None
+
+    @property
+    def locks(self) -> Collection[str]:
+        return (self.name,)
+
+    def run(self, batch: Batch) -> int | None:
+        session = batch.session(self.session_id)
+        is_ours = session is not None and self.generation in (None, session.generation)
+        if session is None or session.state != SessionState.ACTIVE or not is_ours:
+            raise AccessDenied("The session has ended, or goes on over another socket.", hint="Open a new session.")
+        if batch.locks.sequence(self.name, session.id) is None:
+            limit = conf.current().locks_per_session
+            held = Lock.objects.filter(session=session).count() + LockRequest.objects.filter(session=session).count()
+            if held >= limit:
+                raise LimitExceeded("The session holds or awaits too many locks.", limit=limit, actual=held + 1)
+        return batch.locks.acquire(self.name, session, self.scope)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelWait(_OfLock):
+    """A session waits no longer: the sequence of the lock, if it was granted meanwhile."""
+
+    session_id: str
+    name: str
+
+    def run(self, batch: Batch) -> int | None:
+        sequence = batch.locks.sequence(self.name, self.session_id)
+        if sequence is None:
+            batch.locks.cancel(self.name, self.session_id)
+        return sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release(_OfLock):
+    """A session gives a lock back, or it is taken from whoever has it: true if it was held."""
+
+    name: str
+    only: str | None = None
+
+    def run(self, batch: Batch) -> bool:
+        return batch.locks.release(self.name, only=self.only)

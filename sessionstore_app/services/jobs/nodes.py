@@ -1,0 +1,76 @@
+"""The life of a server process, and what is forgotten in the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Model
+from django.db.models.functions import Now
+
+from sessionstore_app.models import Lock, LockRequest, Membership, Node, Session, SessionEvent, SessionState
+from sessionstore_app.services.batch import Batch
+from sessionstore_app.services.jobs.base import OfNone
+from sessionstore_app.services.record import from_now
+
+# A lock that nobody has wanted for so long is forgotten; its next sequence goes on by the clock.
+_FREE_LOCK_KEPT = timedelta(hours=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenewLease(OfNone):
+    """This process lives: false if its lease had lapsed and somebody took its sessions for lost."""
+
+    node_id: str
+    lease_seconds: float
+
+    def run(self, batch: Batch) -> bool:
+        until = from_now(self.lease_seconds)
+        if Node.objects.filter(id=self.node_id).update(lease_until=until):
+            return True
+        Node.objects.create(id=self.node_id, lease_until=until)
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndLease(OfNone):
+    """This process stops in order."""
+
+    node_id: str
+
+    def run(self, batch: Batch) -> None:
+        Node.objects.filter(id=self.node_id).delete()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LapseNodes(OfNone):
+    """Other processes whose lease has run out are gone; returns id and generation of sessions that nobody serves."""
+
+    limit: int
+    node_id: str
+
+    def run(self, batch: Batch) -> list[tuple[str, int]]:
+        Node.objects.filter(lease_until__lt=Now()).exclude(id=self.node_id).delete()
+        lost = Session.objects.filter(state=SessionState.ACTIVE).exclude(node_id__in=Node.objects.values("id"))
+        return list(lost.values_list("id", "generation")[: self.limit])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forget(OfNone):
+    """Delete at most `limit` sessions that closed longer ago than `history_seconds`, with all that hangs on them, and
+    locks that are free; returns how many sessions.
+    """
+
+    history_seconds: float
+    limit: int
+
+    def run(self, batch: Batch) -> int:
+        Lock.objects.filter(session=None, changed_at__lt=Now() - _FREE_LOCK_KEPT, requests=None).delete()
+        old = Session.objects.filter(
+            state=SessionState.CLOSED, closed_at__lte=Now() - timedelta(seconds=self.history_seconds)
+        )
+        ids = list(old.values_list("id", flat=True)[: self.limit])
+        hanging: tuple[type[Model], ...] = (SessionEvent, Membership, LockRequest)
+        for model in hanging if ids else ():
+            model._default_manager.filter(session_id__in=ids).delete()
+        return Session.objects.filter(id__in=ids).delete()[0] if ids else 0

@@ -1,0 +1,101 @@
+"""The hub's line to the bus: publishing with patience, hearing without end.
+
+What could not be published is stored all the same; other processes find it when they compare versions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from sessionstore_app.services.bus import Bus, Message
+
+logger = logging.getLogger("sessionstore_app")
+
+# The bus must not hold up a write that is already stored.
+PUBLISH_SECONDS = 2.0
+# After the bus failed, it is opened again after so long.
+REOPEN_SECONDS = 0.5
+
+
+class Counters:
+    """How often the bus failed or brought nonsense, and how often a room or the sessions were read to heal them."""
+
+    __slots__ = ("bus_failures", "dropped_messages", "healed_rooms", "healed_sessions")
+
+    def __init__(self) -> None:
+        self.bus_failures = 0
+        self.dropped_messages = 0
+        self.healed_rooms = 0
+        self.healed_sessions = 0
+
+
+class Line:
+    """A process's place on the bus, if there is one."""
+
+    def __init__(self, bus: Bus | None, context: contextvars.Context, counters: Counters) -> None:
+        self._bus = bus
+        self._context = context
+        self._counters = counters
+
+    @property
+    def is_alone(self) -> bool:
+        """True where no other process can be heard."""
+        return self._bus is None
+
+    async def open(self, groups: Iterable[str]) -> None:
+        """Take a place, and hear these groups."""
+        if self._bus is not None:
+            await self._bus.open()
+            for group in groups:
+                await self._bus.join(group)
+
+    async def join(self, group: str) -> None:
+        """Hear a group."""
+        if self._bus is not None:
+            await self._bus.join(group)
+
+    async def leave(self, group: str) -> None:
+        """Hear it no longer."""
+        if self._bus is not None:
+            await self._bus.leave(group)
+
+    async def publish(self, messages: Sequence[tuple[str, Message]]) -> None:
+        """Tell groups; a bus that does not take it in time is counted and left alone."""
+        if self._bus is None or not messages:
+            return
+        loop = asyncio.get_running_loop()
+        # Tasks of their own: a caller may run outside of any task, where `asyncio.timeout` would hit somebody else's.
+        tasks = {
+            loop.create_task(self._bus.publish(group, message), context=self._context.copy())
+            for group, message in messages
+        }
+        done, late = await asyncio.wait(tasks, timeout=PUBLISH_SECONDS)
+        for task in late:
+            task.cancel()
+        failed = [task.exception() for task in done if task.exception() is not None]
+        if late or failed:
+            self._counters.bus_failures += len(late) + len(failed)
+            logger.warning("The channel layer did not take %s messages: %r", len(late) + len(failed), failed[:1])
+
+    async def listen(self, deliver: Callable[[Message], None], reopen: Callable[[], Awaitable[None]]) -> None:
+        """Hand on what comes, for ever; after a failure, `reopen`."""
+        while self._bus is not None:
+            try:
+                message = await self._bus.receive()
+            except Exception as error:  # the layer is out of reach: try again, then compare all versions
+                self._counters.bus_failures += 1
+                logger.warning("The channel layer failed: %r", error)
+                await asyncio.sleep(REOPEN_SECONDS)
+                await _try(reopen)
+            else:
+                deliver(message)
+
+
+async def _try(reopen: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await reopen()
+    except Exception as error:  # still out of reach; the next receive says so too
+        logger.warning("The channel layer is still out of reach: %r", error)

@@ -1,0 +1,232 @@
+"""The public Python API of sessions: for views, tasks, signals, shells and consumers.
+
+    from sessionstore_app import sessions
+    sessions.list("hasRoles ['speaker'] and not muted is 'yes'", properties=["name"])
+    await sessions.aset_properties({"muted": "yes"}, session_id=…)
+    async for event in sessions.listen("$Country is 'FR'", properties=["$Language"]): …
+
+Server code reaches every session and sees every property. Inside a transaction a change belongs to it, and sockets,
+peers and listeners are told once it commits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from sessionstore_app import conf
+from sessionstore_app.core import jsontext
+from sessionstore_app.core.errors import InvalidParams, LimitExceeded
+from sessionstore_app.core.jsontext import JsonInput
+from sessionstore_app.core.observer import Event, Interest
+from sessionstore_app.core.properties import ALL_FIXED, ALL_USER
+from sessionstore_app.protocol import frames
+from sessionstore_app.services import bridge, clock, hub, presence, steering
+from sessionstore_app.services.directory import Counting, Listing
+from sessionstore_app.services.feed import Listener
+from sessionstore_app.services.hub import Hub
+from sessionstore_app.services.reach import Reach
+from sessionstore_app.services.sessions import checked_patterns
+from sessionstore_app.services.steering import Target
+
+# Events that a slow reader may be behind.
+_BEHIND: Final = 10_000
+
+
+class LiveSessions:
+    """Sessions of all processes. Every method but `listen` has a synchronous twin without the leading `a`.
+
+    `filter` is in the session filter language, and None for all; `room` narrows to the peers of a room. All raise
+    InvalidFilter, and Unavailable when the database is out of reach. Where an act takes `session_id` or `filter`,
+    it takes one of them, and raises NoSuchSession for a session that is not open.
+    """
+
+    async def alist(
+        self,
+        filter: str | None = None,
+        *,
+        room: str | None = None,
+        properties: Sequence[str] = (),
+        limit: int | None = None,
+        after: str = "",
+    ) -> Listing:
+        """A page of the open sessions, by session id: `sessions`, the `total` that match, and whether there is `more`.
+
+        `properties` are keys, `*F` for all fixed ones, `*U` for all user ones; `after` is the last id of the page
+        before.
+        """
+        interest = _reach(room).interest(filter, properties)
+        return await steering.listing(interest, limit or conf.current().sessions_per_page, after)
+
+    async def acount(self, filter: str | None = None, *, room: str | None = None, by: Sequence[str] = ()) -> Counting:
+        """How many sessions match (`total`), how many people have them (`people`), and in groups `by` properties."""
+        return await steering.counting(_reach(room).interest(filter, by), by)
+
+    async def aget_properties(
+        self, session_id: str, properties: Sequence[str] = (ALL_FIXED, ALL_USER)
+    ) -> dict[str, str]:
+        """Properties of an open session; those it does not have are left out. Raises NoSuchSession."""
+        return (await steering.get(_reach(None).interest(None, properties), session_id)).properties
+
+    async def aset_properties(
+        self,
+        properties: Mapping[str, str | None],
+        *,
+        session_id: str | None = None,
+        filter: str | None = None,
+        room: str | None = None,
+    ) -> int:
+        """Set properties, None removes one; returns how many sessions were meant, changed or not.
+
+        Fixed properties other than `$Country`, `$Language`, `$Latitude` and `$Longitude` are ignored. Raises
+        InvalidKey, InvalidParams or LimitExceeded; then nothing was changed.
+        """
+        return len(await steering.set_properties(_target(session_id, filter, room), properties))
+
+    async def aterminate(
+        self, *, session_id: str | None = None, filter: str | None = None, room: str | None = None
+    ) -> int:
+        """End sessions, with the reason CLOSED_BY_CONTROLLER; returns how many."""
+        return len(await steering.terminate(_target(session_id, filter, room)))
+
+    async def achange_roles(
+        self,
+        *,
+        add: Collection[str] = (),
+        remove: Collection[str] = (),
+        session_id: str | None = None,
+        filter: str | None = None,
+        room: str | None = None,
+    ) -> int:
+        """Change session-wide roles, and with them what open sockets may do; returns how many sessions were meant.
+
+        Raises InvalidParams where nothing is to be changed, or a role is both to be added and removed.
+        """
+        return await steering.change_roles(_target(session_id, filter, room), add, remove)
+
+    async def asend(
+        self,
+        event: str,
+        data: JsonInput = None,
+        *,
+        session_id: str | None = None,
+        filter: str | None = None,
+        room: str | None = None,
+    ) -> int:
+        """Send a message to sessions that are ACTIVE; returns how many. Raises InvalidValue for what is not JSON."""
+        jsontext.check(data, conf.current().json_depth)
+        frame = frames.session_message(event, jsontext.dumps(data), "null", clock.now_ms())
+        return await steering.send(_target(session_id, filter, room), frame)
+
+    async def aobserve_for(
+        self, room: str, keys: Collection[str], *, session_id: str | None = None, filter: str | None = None
+    ) -> int:
+        """Let peers of a room observe keys; returns how many. Raises InvalidKey, InvalidParams, LimitExceeded."""
+        return await steering.observe_for(_target(session_id, filter, room), room, checked_patterns(keys))
+
+    async def listen(
+        self,
+        filter: str | None = None,
+        *,
+        room: str | None = None,
+        properties: Sequence[str] = (),
+        after: datetime | None = None,
+    ) -> AsyncIterator[Event]:
+        """What happens to sessions, from all processes: first one ACTIVE event for each that is open, then each
+        opening, change of a named property, loss, return and close.
+
+        With `after` only sessions that open later than that. An event whose `matches` is false is the last of a
+        session that left the filter. Ends when the iterator is closed; raises LimitExceeded for a reader that is
+        10,000 events behind.
+        """
+        after_ms = None if after is None else round(after.timestamp() * 1000)
+        async with _Watching(_reach(room).interest(filter, properties, after_ms)) as events:
+            while True:
+                yield await events.next()
+
+    list = bridge.Twin(alist)
+    count = bridge.Twin(acount)
+    get_properties = bridge.Twin(aget_properties)
+    set_properties = bridge.Twin(aset_properties)
+    terminate = bridge.Twin(aterminate)
+    change_roles = bridge.Twin(achange_roles)
+    send = bridge.Twin(asend)
+    observe_for = bridge.Twin(aobserve_for)
+
+
+def _reach(room: str | None) -> Reach:
+    return Reach(rooms=None if room is None else frozenset({room}))
+
+
+def _target(session_id: str | None, filter_text: str | None, room: str | None) -> Target:
+    if (session_id is None) == (filter_text is None):
+        raise InvalidParams("Name either session_id or filter.", hint='The filter "all" means every session.')
+    return Target(_reach(room).interest(filter_text), session_id)
+
+
+class _Watching:
+    """A listener of server code: a queue on the caller's loop, filled from the hub's."""
+
+    def __init__(self, interest: Interest) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[Event | Exception] = asyncio.Queue()
+        self._listener = Listener(interest, self)
+        self._hub: Hub | None = None
+        # On the hub's loop: the reader has taken in half of what it may be behind.
+        self._room = asyncio.Event()
+
+    async def __aenter__(self) -> _Watching:
+        running = hub.running()
+        self._hub = running if running is not None else await presence.running_hub()
+        # Told in the background: a reader may take its time with the first pages.
+        self._hub.loop.call_soon_threadsafe(partial(self._begin, self._hub))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._hub is not None and self._hub.loop.is_running():
+            self._hub.loop.call_soon_threadsafe(self._hub.feed.end, self._listener)
+
+    def _begin(self, on: Hub) -> None:
+        on.spawn(self._run(on))
+
+    async def _run(self, on: Hub) -> None:
+        try:
+            await on.feed.begin(self._listener)
+        except Exception as error:  # it is the reader's
+            self._put(error)
+
+    async def next(self) -> Event:
+        """The next event."""
+        if self._queue.qsize() > _BEHIND:
+            raise LimitExceeded("The reader of session events is too far behind.", limit=_BEHIND)
+        event = await self._queue.get()
+        if self._queue.qsize() <= _BEHIND // 2 and self._hub is not None:
+            self._hub.loop.call_soon_threadsafe(self._room.set)
+        if isinstance(event, Exception):
+            raise event
+        return event
+
+    # --- feed.Sink, on the hub's loop
+
+    def put(self, event: Event) -> None:
+        """See `feed.Sink`."""
+        if self._queue.qsize() <= _BEHIND + 1:
+            self._put(event)
+
+    def _put(self, event: Event | Exception) -> None:
+        self._loop.call_soon_threadsafe(self._queue.put_nowait, event)
+
+    async def ready(self) -> None:
+        """See `feed.Sink`."""
+        while self._queue.qsize() > _BEHIND // 2:
+            self._room.clear()
+            await self._room.wait()
+
+    def listening(self, count: int) -> None:
+        """See `feed.Sink`."""
+
+
+sessions = LiveSessions()

@@ -1,0 +1,110 @@
+"""The sessions that this process serves, by id: what happens to them elsewhere reaches their sockets here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sessionstore_app.core.close import CloseReason
+from sessionstore_app.core.properties import parse_roles
+from sessionstore_app.core.sessions import Kind, SessionChange, State
+from sessionstore_app.protocol import frames
+from sessionstore_app.services import policy
+from sessionstore_app.services.events import Delivered, LockTold, TakenOver
+
+if TYPE_CHECKING:
+    from sessionstore_app.services.connection import Connection
+
+
+class Served:
+    """One a process. All methods are called on the hub's loop."""
+
+    def __init__(self, rights_changed: Callable[[Connection], object]) -> None:
+        self._connections: dict[str, Connection] = {}
+        self._spared: dict[Connection, int] = {}
+        # Called when roles of a session have changed, after its socket knows them.
+        self._rights_changed = rights_changed
+
+    def add(self, connection: Connection) -> None:
+        """A connection's session is open; an older socket of it closes."""
+        if connection.session is None:
+            return
+        older = self._connections.get(connection.session.id)
+        self._connections[connection.session.id] = connection
+        if older is not None and older is not connection:
+            older.close(CloseReason.SESSION_TAKEN_OVER)
+
+    def remove(self, connection: Connection) -> None:
+        """The connection is gone."""
+        session = connection.session
+        if session is not None and self._connections.get(session.id) is connection:
+            del self._connections[session.id]
+
+    @contextmanager
+    def sparing(self, connection: Connection) -> Iterator[None]:
+        """Do not close this one for what happens meanwhile: whoever caused it sees to that."""
+        self._spared[connection] = self._spared.get(connection, 0) + 1
+        try:
+            yield
+        finally:
+            self._spared[connection] -= 1
+            if not self._spared[connection]:
+                del self._spared[connection]
+
+    def get(self, session_id: str) -> Connection | None:
+        """The socket of a session, if it is served here."""
+        return self._connections.get(session_id)
+
+    def of(self, session_ids: Collection[str]) -> list[Connection]:
+        """The sockets of those sessions that are served here."""
+        return [found for session_id in session_ids if (found := self._connections.get(session_id)) is not None]
+
+    # --- what happened to them
+
+    def take_over(self, event: TakenOver) -> None:
+        """A session has a newer socket: an older one closes."""
+        connection = self._connections.get(event.session_id)
+        if connection is not None and connection.session and connection.session.generation < event.generation:
+            connection.close(CloseReason.SESSION_TAKEN_OVER)
+
+    def take_in(self, changes: Iterable[SessionChange]) -> None:
+        """Sessions ended, or have other properties or roles."""
+        for change in changes:
+            connection = self._connections.get(change.session_id)
+            if connection is None or connection.session is None or connection.session.revision >= change.revision:
+                continue
+            if change.state is State.CLOSED and connection not in self._spared:
+                connection.close(CloseReason[change.close_reason])
+            elif change.kind is Kind.PROPERTIES:
+                self._update(connection, change)
+
+    def _update(self, connection: Connection, change: SessionChange) -> None:
+        session = connection.session
+        assert session is not None  # noqa: S101  # looked up by its session
+        identity = session.identity
+        has_new_roles = "$Roles" in change.previous
+        if has_new_roles:
+            roles = parse_roles(change.properties["$Roles"]) or frozenset()
+            identity = replace(identity, roles=roles)
+        connection.session = replace(session, identity=identity, revision=change.revision)
+        rights = sorted(identity.roles), sorted(policy.permissions(identity))
+        connection.put_unstored(frames.session_changed(change.revision, change.properties, change.previous, *rights))
+        if has_new_roles:
+            self._rights_changed(connection)
+
+    def deliver(self, event: Delivered) -> None:
+        """Hand a message to those it is for."""
+        for connection in self.of(event.session_ids):
+            connection.put_message(event.text)
+
+    def tell_lock(self, event: LockTold) -> None:
+        """A lock was granted to a session that waits for it, or taken from it."""
+        connection = self._connections.get(event.session_id)
+        if connection is None:
+            return
+        if event.is_lost:
+            connection.put_unstored(frames.lock_lost(event.name, event.sequence))
+        else:
+            connection.granted(event.name, event.sequence)

@@ -1,0 +1,152 @@
+"""Acting on sessions: one that is named, or all that a filter finds, wherever they are.
+
+Each act is one transaction and one batch of news. What is asked for was checked by `reach`; what is not open, or out
+of reach, does not exist here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from sessionstore_app import conf
+from sessionstore_app.core import properties
+from sessionstore_app.core.close import CloseReason
+from sessionstore_app.core.errors import InvalidParams, NoSuchSession, Unavailable
+from sessionstore_app.core.observer import Interest
+from sessionstore_app.core.properties import Merged
+from sessionstore_app.services import bridge, directory, hub, jobs, record
+from sessionstore_app.services.directory import Counting, Listing, SessionInfo
+from sessionstore_app.services.endings import remove_owned
+from sessionstore_app.services.events import Delivered, ObserveMore
+from sessionstore_app.services.telling import tell
+
+# A role's name, in UTF-8 bytes; and how many a session may have.
+ROLE_BYTES = 128
+ROLES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom an act is for: the session that is named, or all of interest."""
+
+    interest: Interest
+    session_id: str | None = None
+
+
+async def get(interest: Interest, session_id: str) -> SessionInfo:
+    """A session with the properties of interest. Raises NoSuchSession."""
+    found = await record.look(partial(directory.one, interest, session_id))
+    if found is None:
+        raise NoSuchSession
+    return found
+
+
+async def listing(interest: Interest, limit: int, after: str) -> Listing:
+    """A page of sessions, by session id."""
+    return await record.look(partial(directory.listing, interest, limit, after))
+
+
+async def counting(interest: Interest, by: Collection[str]) -> Counting:
+    """How many sessions and people there are, in groups by the values of some properties."""
+    return await record.look(partial(directory.counting, interest, by))
+
+
+async def set_properties(target: Target, changes: Mapping[str, str | None]) -> dict[str, Merged]:
+    """Set properties; what that changed, by session. Raises InvalidKey, InvalidParams, LimitExceeded, NoSuchSession."""
+    settings = conf.current()
+    properties.check_changes(changes, key_length=settings.key_length, value_bytes=settings.property_bytes)
+    job = jobs.SetProperties(session_ids=await _ids(target), interest=target.interest, changes=changes)
+    merged: dict[str, Merged]
+    merged, happened = await record.run(job)
+    await tell(happened)
+    if target.session_id is not None and not merged:
+        raise NoSuchSession
+    return merged
+
+
+async def change_roles(target: Target, add: Collection[str], remove: Collection[str]) -> int:
+    """Change session-wide roles (parity D40); returns how many sessions were meant.
+
+    Raises InvalidParams, NoSuchSession, or LimitExceeded where one would have too many; then nobody's were changed.
+    """
+    _check_roles(add, remove)
+    job = jobs.ChangeRoles(
+        session_ids=await _ids(target),
+        interest=target.interest,
+        add=frozenset(add),
+        remove=frozenset(remove),
+        most=ROLES,
+    )
+    count: int
+    count, happened = await record.run(job)
+    await tell(happened)
+    return _counted(target, count)
+
+
+def _check_roles(add: Collection[str], remove: Collection[str]) -> None:
+    if not add and not remove:
+        raise InvalidParams("No role is to be added or removed.", hint="Name roles in `add` or `remove`.")
+    if not set(add).isdisjoint(remove):
+        raise InvalidParams("A role is to be added and removed.", hint="Name each role once.")
+    for role in (*add, *remove):
+        properties.check_role(role, ROLE_BYTES)
+
+
+async def terminate(target: Target, reason: CloseReason = CloseReason.CLOSED_BY_CONTROLLER) -> list[str]:
+    """End sessions; returns which. Raises NoSuchSession, or Unavailable where a room of them is out of reach."""
+    # Also one that is named is looked for: what belongs to a session out of reach must be left alone.
+    ids = await _found(target)
+    # What dies with sessions goes before them, and once more behind them: they may have written on to their last.
+    if await remove_owned(ids):
+        raise Unavailable("A room of one of the sessions is out of reach.")
+    ended: list[str]
+    ended, happened = await record.run(jobs.Terminate(session_ids=ids, interest=target.interest, reason=reason.name))
+    await tell(happened)
+    await remove_owned(ended)
+    _counted(target, len(ended))
+    return ended
+
+
+async def send(target: Target, frame: str) -> int:
+    """Send a finished frame to those who are ACTIVE; returns how many those are. Nothing is kept for the others."""
+    found = await record.look(partial(directory.find, target.interest, target.session_id))
+    _counted(target, len(found))
+    by_node: defaultdict[str, list[str]] = defaultdict(list)
+    for session in found:
+        if session.node_id is not None:
+            by_node[session.node_id].append(session.session_id)
+    told = [(node, Delivered(tuple(ids), frame)) for node, ids in by_node.items()]
+    await bridge.after_commit(record.USING, partial(hub.tell_nodes, told))
+    return sum(map(len, by_node.values()))
+
+
+async def observe_for(target: Target, room: str, patterns: Collection[str]) -> int:
+    """Let peers of a room observe more; returns how many. Raises LimitExceeded, NoSuchSession."""
+    job = jobs.ObserveFor(session_ids=await _ids(target), interest=target.interest, room=room, patterns=patterns)
+    observing: list[jobs.Observing]
+    observing, happened = await record.run(job)
+    await tell(happened)
+    by_node: defaultdict[str, list[str]] = defaultdict(list)
+    for session in observing:
+        by_node[session.node_id or ""].append(session.session_id)
+    told = [(node, ObserveMore(tuple(ids), room, tuple(patterns))) for node, ids in by_node.items() if node]
+    await bridge.after_commit(record.USING, partial(hub.tell_nodes, told))
+    return _counted(target, len(observing))
+
+
+async def _ids(target: Target) -> list[str]:
+    return await _found(target) if target.session_id is None else [target.session_id]
+
+
+async def _found(target: Target) -> list[str]:
+    found = await record.look(partial(directory.find, target.interest, target.session_id))
+    return [session.session_id for session in found]
+
+
+def _counted(target: Target, count: int) -> int:
+    if target.session_id is not None and not count:
+        raise NoSuchSession
+    return count
