@@ -210,15 +210,16 @@ class Socket:
     async def _run_aside(self, request: Request) -> None:
         self._answer(await self._reply(request))
 
-    def _start(self, coroutine: Coroutine[Any, Any, None], *, is_patient: bool = False) -> None:
+    def _start(self, coroutine: Coroutine[Any, Any, None], *, is_patient: bool) -> asyncio.Task[None] | None:
         """Run in place until it waits; only then is it a task. One that may wait long does not count as under way."""
         rest = run_to_first_suspension(coroutine)
         if rest is None:
-            return
+            return None
         task = self.hub.spawn(rest)
         if not is_patient:
             self._under_way += 1
             task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._under_way -= 1
@@ -239,22 +240,21 @@ class Socket:
         """Start the calls in order; answer them together when all are done."""
         replies: list[Reply] = [None] * len(batch)
         waiting: list[asyncio.Task[None]] = []
+        patient = [isinstance(call, Request) and call.method in PATIENT for call in batch]
         for position, call in enumerate(batch):
             filling = self._fill(replies, position, call)
             if isinstance(call, Request) and call.method in IN_TURN:
                 await filling
                 continue
-            rest = run_to_first_suspension(filling)
-            if rest is not None:
-                self._under_way += 1
-                waiting.append(self.hub.spawn(rest))
-                waiting[-1].add_done_callback(self._done)
+            task = self._start(filling, is_patient=patient[position])
+            if task is not None:
+                waiting.append(task)
                 await self._wait_for_room()
         if waiting and self.connection.is_corked:
             # The session opens with this batch: its answer comes before all others.
             await self._answer_batch(replies, waiting)
         elif waiting:
-            self._start(self._answer_batch(replies, waiting))
+            self._start(self._answer_batch(replies, waiting), is_patient=any(patient))
         else:
             self._answer(_batch_reply(replies))
 

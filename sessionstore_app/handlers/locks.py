@@ -31,7 +31,8 @@ async def lock_release(socket: Socket, params: methods.LockRelease) -> str:
     else:
         policy.require(socket.session.identity, "acquire_lock")
     socket.take_writes(1)
-    released = await locks.release(name, only=None if params.force else socket.session.id)
+    mine = None if params.force else socket.session.id
+    released = await locks.release(name, only=mine, told=params.force)
     return dumps({"released": released})
 
 

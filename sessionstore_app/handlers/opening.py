@@ -10,7 +10,7 @@ from sessionstore_app.core.errors import AccessDenied, LimitExceeded
 from sessionstore_app.core.jsontext import Json, dumps
 from sessionstore_app.handlers.socket import Socket
 from sessionstore_app.protocol import frames, methods
-from sessionstore_app.services import clock, endings, facts, identity, policy, record, sessions, tokens
+from sessionstore_app.services import clock, endings, facts, identity, policy, record, rights, sessions, tokens
 from sessionstore_app.services.policy import ANONYMOUS, Identity
 from sessionstore_app.services.sessions import Opened, Position
 
@@ -42,6 +42,7 @@ async def _open(socket: Socket, params: methods.SessionOpen) -> str:
     opened = await _open_or_resume(socket, who, params)
     try:
         rooms = await _rejoin(socket, opened, params.resume)
+        rights.recheck_soon(socket.hub, socket.connection, opened.session.identity)
     except Exception:
         socket.close_soon(CloseReason.INTERNAL_ERROR)
         if params.resume is not None:

@@ -79,7 +79,7 @@ async def session_list(socket: Socket, params: methods.SessionList) -> str:
     """A page of sessions."""
     page = conf.current().sessions_per_page
     interest = _reach(socket, _VIEW, params.room).interest(params.filter, params.properties)
-    listing = await steering.listing(interest, min(params.limit or page, page), params.after)
+    listing = await steering.listing(interest, min(params.limit or page, page), params.after or "")
     told = [asdict(session) for session in listing.sessions]
     return dumps({"sessions": told, "total": listing.total, "more": listing.more})
 
@@ -97,8 +97,13 @@ async def session_terminate(socket: Socket, params: methods.SessionTerminate) ->
     """End sessions. Who ends its own is answered first."""
     target = _target(_reach(socket, _MODIFY, params.room), params.session_id, params.filter)
     socket.take_writes(1)
-    with socket.hub.served.sparing(socket.connection):
-        ended = await steering.terminate(target)
+    with socket.hub.served.sparing(socket.connection) as spared:
+        try:
+            ended = await steering.terminate(target)
+        finally:
+            if spared.reason is not None:
+                # By this request, or by somebody else meanwhile.
+                socket.close_soon(spared.reason)
     if socket.session.id in ended:
         socket.close_soon(CloseReason.CLOSED_BY_CONTROLLER)
     return dumps({"count": len(ended)})

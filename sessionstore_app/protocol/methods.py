@@ -210,7 +210,7 @@ class SessionList(Params, frozen=True):
     room: str | None = None
     properties: list[str] = []
     limit: Positive | None = None
-    after: str = ""
+    after: str | None = None
 
 
 class SessionCount(Params, frozen=True):

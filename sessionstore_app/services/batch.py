@@ -259,6 +259,8 @@ class Batch:
         old, new = Epoch(room.epoch), new_epoch()
         room.epoch = new
         room.clears_at = None
+        # What is written in a new epoch has a whole absence to live.
+        room.unmatched = {}
         self._changed_rooms[room.name] = room
         self.events.cleared.append(Cleared(room.name, old, new, reason))
         return new

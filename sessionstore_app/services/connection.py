@@ -36,11 +36,11 @@ Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Wait:
-    """A lock that the session waits for, in so many requests."""
+    """A lock that the session waits for, in so many requests: the sequence it was granted under; None: ask again."""
 
     __slots__ = ("granted", "waiters")
 
-    def __init__(self, granted: asyncio.Future[int]) -> None:
+    def __init__(self, granted: asyncio.Future[int | None]) -> None:
         self.granted = granted
         self.waiters = 0
 
@@ -75,6 +75,7 @@ class Connection:
         "batches",
         "beat_slot",
         "close_reason",
+        "early",
         "expiry",
         "is_corked",
         "limit_bytes",
@@ -109,6 +110,8 @@ class Connection:
         self.listeners: dict[str, Watch] = {}
         self.expiry: asyncio.TimerHandle | None = None
         self.waits: dict[str, Wait] = {}
+        # What its session was made to observe in rooms that it is not in yet, here.
+        self.early: dict[str, set[str]] = {}
         self.close_reason: CloseReason | None = None
         self.scheduled = False
         self.batches = False
@@ -227,8 +230,8 @@ class Connection:
             self._changed = asyncio.Event()
         await self._changed.wait()
 
-    def granted(self, lock: str, sequence: int) -> None:
-        """The lock that its session waits for was granted."""
+    def granted(self, lock: str, sequence: int | None) -> None:
+        """The lock that its session waits for was granted; None: the record knows of no such wait."""
         wait = self.waits.get(lock)
         if wait is not None and not wait.granted.done():
             wait.granted.set_result(sequence)

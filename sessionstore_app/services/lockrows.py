@@ -63,57 +63,79 @@ class LockRows:
         lock = self._rows[name]
         return lock.sequence if lock.session_id == session_id else None
 
+    def last_sequence(self, name: str) -> int:
+        """The sequence under which the lock was given last, to whomever."""
+        return self._rows[name].sequence
+
+    def concerns(self, name: str, session_id: str) -> bool:
+        """True if the session holds the lock or waits for it."""
+        lock = self._rows[name]
+        return lock.session_id == session_id or self._request(lock, session_id) is not None
+
+    def _request(self, lock: Lock, session_id: str) -> LockRequest | None:
+        return next((request for request in self._requests[lock.id] if request.session_id == session_id), None)
+
+    def count(self, session_id: str) -> int:
+        """How many locks the session holds or waits for, what this batch did included."""
+        here = [lock.id for lock in self._rows.values()]
+        elsewhere = Lock.objects.filter(session_id=session_id).exclude(id__in=here).count()
+        waits = LockRequest.objects.filter(session_id=session_id).count()
+        return len(self.held_by(session_id)) + elsewhere + waits
+
     def held_by(self, session_id: str) -> list[Lock]:
         """What the session holds of the locked rows."""
         return [lock for lock in self._rows.values() if lock.session_id == session_id]
 
     # --- what happens
 
-    def acquire(self, name: str, session: Session, scope: str) -> int | None:
-        """Give the session the lock, or let it wait (None). Asking again changes nothing but the scope: the weaker
+    def acquire(self, name: str, session: Session, scope: str) -> bool:
+        """Give the session the lock, or let it wait (false). Asking again changes nothing but the scope: the weaker
         one counts (D71, D72).
         """
         lock = self._rows[name]
-        if lock.session_id == session.id:
-            if scope == LockScope.CONNECTION and lock.scope != scope:
-                lock.scope = scope
-                self._changed[name] = lock
-            return lock.sequence
-        waiting = self._requests[lock.id]
         if lock.session_id is None:
             self._grant(lock, session.id, scope)
-            return lock.sequence
-        mine = next((request for request in waiting if request.session_id == session.id), None)
+        elif lock.session_id != session.id:
+            self._wait(lock, session, scope)
+        elif scope == LockScope.CONNECTION and lock.scope != scope:
+            lock.scope = scope
+            self._changed[name] = lock
+        return lock.session_id == session.id
+
+    def _wait(self, lock: Lock, session: Session, scope: str) -> None:
+        mine = self._request(lock, session.id)
         if mine is None:
             request = LockRequest.objects.create(lock=lock, session=session, scope=scope, requested_at=self.now)
-            waiting.append(request)
+            self._requests[lock.id].append(request)
         elif scope == LockScope.CONNECTION and mine.scope != scope:
             mine.scope = scope
             mine.save(update_fields=["scope"])
-        return None
 
     def cancel(self, name: str, session_id: str) -> None:
         """The session waits no longer."""
         self._drop_requests([self._rows[name]], session_id)
 
-    def release(self, name: str, *, only: str | None = None) -> bool:
+    def release(self, name: str, *, only: str | None = None, told: bool = False) -> bool:
         """Free the lock and give it to who waits longest; true if it was held, `only` by that session.
 
-        Without `only` it is taken from its holder, who is told.
+        The holder is `told` where it did not give it back itself.
         """
         lock = self._rows[name]
         if lock.session_id is None or (only is not None and lock.session_id != only):
             return False
-        if only is None:
+        if told:
             self._tell(lock, is_lost=True)
         self._pass_on(lock)
         return True
 
-    def release_all(self, session_id: str, *, connection_only: bool) -> None:
-        """The session's socket is gone, or all of it: it waits for nothing, and holds what outlives that."""
+    def release_all(self, session_id: str, *, connection_only: bool, told: bool = False) -> None:
+        """The session's socket is gone, or all of it: it waits for nothing, and holds what outlives that.
+
+        It is `told` where its socket may live after all.
+        """
         for lock in self.held_by(session_id):
             if not connection_only or lock.scope == LockScope.CONNECTION:
-                self._pass_on(lock)
+                self.release(lock.name, told=told)
         self._drop_requests(self._rows.values(), session_id)
 
     def _drop_requests(self, locks: Iterable[Lock], session_id: str) -> None:

@@ -68,6 +68,10 @@ def _names(pattern: str, room: str) -> bool:
     return pattern_set(frozenset({pattern})).matches(room)
 
 
+# What a list of peers says of each in any case.
+_SEEN_BY_PEERS: Final = frozenset({"$SessionId", "$Principal"})
+
+
 class Policy:
     """The default: whoever opened a session may join any room; a token that names rooms is good for those alone.
 
@@ -104,8 +108,10 @@ class Policy:
         return rooms is None
 
     def may_view_property(self, identity: Identity, key: str, *, rooms: Collection[str] | None) -> bool:
-        """May this session see a property of others, and name it in a filter? `rooms` as above. Asked on the loop."""
-        return rooms is None or key in conf.current().public_properties
+        """May this session see a property of others, and name it in a filter? `rooms` are those by whose rule it may,
+        None for one that holds view_session. Asked on the event loop.
+        """
+        return rooms is None or key in _SEEN_BY_PEERS or key in conf.current().public_properties
 
     def may_lock(self, identity: Identity, name: str) -> bool:
         """May this session, which holds acquire_lock, acquire a lock of that name? Asked on the event loop."""

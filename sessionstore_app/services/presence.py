@@ -21,7 +21,20 @@ from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.core.patterns import EVERYTHING
 from sessionstore_app.models import SessionState
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import clock, entrylog, facts, hub, jobs, questions, record, removals, sessions, watching
+from sessionstore_app.services import (
+    clock,
+    entrylog,
+    facts,
+    hub,
+    jobs,
+    locks,
+    questions,
+    record,
+    removals,
+    rights,
+    sessions,
+    watching,
+)
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.endings import disconnect, remove_owned
 from sessionstore_app.services.events import ObserveMore
@@ -61,7 +74,7 @@ class Presence:
     async def rights_changed(self, connection: Connection) -> None:
         """See `hub.Keeper`."""
         watching.recheck_listeners(self.hub, connection)
-        await sessions.recheck_rooms(self.hub, connection)
+        await rights.recheck_rooms(self.hub, connection)
 
     async def observe_more(self, connection: Connection, event: ObserveMore) -> None:
         """See `hub.Keeper`."""
@@ -125,7 +138,7 @@ class Presence:
         await wipe_again()
         await self.heal(list(self.hub.rooms))
         await self.hub.feed.heal()
-        await self._heal_waits()
+        await locks.heal(self.hub.connections)
 
     def _lease(self) -> jobs.RenewLease:
         return jobs.RenewLease(node_id=self.hub.node_id, lease_seconds=conf.current().node_lease_seconds)
@@ -168,18 +181,6 @@ class Presence:
             reconnect_seconds=conf.current().reconnect_seconds,
             unless_served=unless_served,
         )
-
-    async def _heal_waits(self) -> None:
-        """Locks that were granted while nobody could tell us."""
-        waiting = [connection for connection in self.hub.connections if connection.waits and connection.session]
-        if not waiting:
-            return
-        ids = [connection.session.id for connection in waiting if connection.session]
-        held = await record.ask(partial(questions.held_locks, ids))
-        for (session_id, name), sequence in held.items():
-            connection = self.hub.served.get(session_id)
-            if connection is not None:
-                connection.granted(name, sequence)
 
     async def reap(self) -> None:
         """End what has lapsed: sessions of dead processes or away too long, empty rooms, entries past their time."""

@@ -81,7 +81,9 @@ def reach_of(
     held = policy.permissions(identity)
     rules = policy.current()
     if held.issuperset(needed):
-        sees = partial(rules.may_view_property, identity, rooms=None)
+        # Who may act on sessions, but not view them, must not learn by a filter what they are like.
+        by_rules = None if "view_session" in held else frozenset[str]()
+        sees = partial(rules.may_view_property, identity, rooms=by_rules)
         return Reach(rooms=None if room is None else frozenset({room}), sees=sees)
     granting = frozenset(
         name

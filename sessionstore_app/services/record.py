@@ -99,9 +99,12 @@ async def run(job: Job) -> tuple[Any, Events]:
     return outcome
 
 
-async def ask(question: Callable[[], T]) -> T:
-    """Read something with the ORM. Raises Unavailable."""
-    answer: T = (await _commit.run(Ask(question)))[0]
+async def ask(question: Callable[[], T], touches: Collection[str] = ()) -> T:
+    """Read something with the ORM, after the changes that were asked for before and touch the same.
+
+    Raises Unavailable.
+    """
+    answer: T = (await _commit.run(Ask(question, touches)))[0]
     return answer
 
 

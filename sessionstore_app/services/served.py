@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sessionstore_app.core.close import CloseReason
@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     from sessionstore_app.services.connection import Connection
 
 
+@dataclass(slots=True, eq=False)
+class Spared:
+    """Why a connection that is spared would have been closed; None while it would not."""
+
+    reason: CloseReason | None = None
+
+
 class Served:
     """One a process. All methods are called on the hub's loop."""
 
     def __init__(self, rights_changed: Callable[[Connection], object]) -> None:
         self._connections: dict[str, Connection] = {}
-        self._spared: dict[Connection, int] = {}
+        self._spared: dict[Connection, list[Spared]] = {}
         # Called when roles of a session have changed, after its socket knows them.
         self._rights_changed = rights_changed
 
@@ -43,13 +50,14 @@ class Served:
             del self._connections[session.id]
 
     @contextmanager
-    def sparing(self, connection: Connection) -> Iterator[None]:
-        """Do not close this one for what happens meanwhile: whoever caused it sees to that."""
-        self._spared[connection] = self._spared.get(connection, 0) + 1
+    def sparing(self, connection: Connection) -> Iterator[Spared]:
+        """Do not close this one for what happens meanwhile: whoever spares it does, by the reason it is given."""
+        spared = Spared()
+        self._spared.setdefault(connection, []).append(spared)
         try:
-            yield
+            yield spared
         finally:
-            self._spared[connection] -= 1
+            self._spared[connection].remove(spared)
             if not self._spared[connection]:
                 del self._spared[connection]
 
@@ -75,10 +83,16 @@ class Served:
             connection = self._connections.get(change.session_id)
             if connection is None or connection.session is None or connection.session.revision >= change.revision:
                 continue
-            if change.state is State.CLOSED and connection not in self._spared:
-                connection.close(CloseReason[change.close_reason])
+            if change.state is State.CLOSED:
+                self._close(connection, CloseReason[change.close_reason])
             elif change.kind is Kind.PROPERTIES:
                 self._update(connection, change)
+
+    def _close(self, connection: Connection, reason: CloseReason) -> None:
+        for spared in self._spared.get(connection, ()):
+            spared.reason = reason
+        if connection not in self._spared:
+            connection.close(reason)
 
     def _update(self, connection: Connection, change: SessionChange) -> None:
         session = connection.session

@@ -17,10 +17,10 @@ from heapq import nsmallest
 from sessionstore_app import conf
 from sessionstore_app.backends.base import Reading
 from sessionstore_app.core.entries import Author, Entry, Epoch, SessionId
-from sessionstore_app.core.errors import AccessDenied, LimitExceeded, NotJoined, NotOpen, Unavailable
+from sessionstore_app.core.errors import LimitExceeded, NotJoined, NotOpen, Unavailable
 from sessionstore_app.core.patterns import PatternSet, check_pattern, check_room_name, pattern_set
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import endings, entrylog, jobs, policy, questions, record, telling, watching
+from sessionstore_app.services import endings, entrylog, jobs, questions, record, rights, telling, watching
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import ObserveMore, TakenOver
 from sessionstore_app.services.hub import Hub
@@ -30,8 +30,6 @@ from sessionstore_app.services.policy import Identity
 
 # A room is read again while it changes faster than the reading comes back; not for longer than this.
 READ_SECONDS = 2.0
-# Why somebody is no longer in a room that is not open to it.
-_DENIED = AccessDenied.reason
 
 logger = logging.getLogger("sessionstore_app")
 
@@ -161,6 +159,7 @@ async def rejoin(hub: Hub, connection: Connection, resumed: ResumedRoom, positio
         reading = await _read_now(hub, local, patterns, position)
         member = _admit(connection, local, resumed.roles, resumed.observed, reading.version)
         _push(connection, local, reading)
+        _observe_early(hub, connection, resumed.room)
         return JoinedRoom(local, member, reading.version, reading.entries, reading.complete)
     finally:
         hub.release(local)
@@ -185,6 +184,7 @@ async def join(
     check_room_name(room, settings.room_length)
     wanted = _checked_patterns(connection, room, observe)
     session = _session(connection)
+    connection.early.pop(room, None)
     # Heard first, read second: a change between the two is heard twice and told once, never missed.
     local = await hub.hold(room)
     try:
@@ -203,6 +203,8 @@ async def join(
         patterns = pattern_set((present.patterns.patterns if present else frozenset()) | wanted)
         reading = await _read_now(hub, local, patterns, since)
         member = _admit(connection, local, joined.roles, patterns.patterns, reading.version)
+        rights.recheck_soon(hub, connection, session.identity)
+        _observe_early(hub, connection, room)
         entries = reading.entries if not reading.complete else with_absent(reading.entries, patterns.exact)
         return JoinedRoom(local, member, reading.version, entries, reading.complete)
     finally:
@@ -254,6 +256,8 @@ async def observe_more(hub: Hub, connection: Connection, event: ObserveMore) -> 
     member = connection.members.get(event.room)
     local = hub.rooms.get(event.room)
     if member is None or local is None:
+        # It may just be coming in.
+        connection.early.setdefault(event.room, set()).update(event.patterns)
         return
     patterns = pattern_set(frozenset(event.patterns))
     reading = await _read_now(hub, local, patterns, None)
@@ -264,19 +268,11 @@ async def observe_more(hub: Hub, connection: Connection, event: ObserveMore) -> 
     connection.put(frames.room_changed(local.name, local.epoch, reading.version, texts))
 
 
-async def recheck_rooms(hub: Hub, connection: Connection) -> None:
-    """The session has other roles: it leaves the rooms that are not open to it any more, and is told so."""
-    for room in list(connection.members):
-        session = _session(connection)
-        if await record.ask(partial(policy.current().may_join, session.identity, room)):
-            continue
-        _, happened = await record.run(jobs.Leave(session_id=session.id, room=room, grace_seconds=0, reason=_DENIED))
-        local = hub.rooms.get(room)
-        if local is not None and room in connection.members:
-            gone = [frames.left_peer(session.id, _DENIED)]
-            connection.put(frames.room_peers(room, max(len(local.peers) - 1, 0), [], gone, []))
-        hub.remove_member(room, connection)
-        await telling.tell(happened)
+def _observe_early(hub: Hub, connection: Connection, room: str) -> None:
+    """A session came into a room: what it was made to observe while it did, it observes now."""
+    patterns = connection.early.pop(room, None)
+    if patterns:
+        hub.spawn(observe_more(hub, connection, ObserveMore((_session(connection).id,), room, tuple(patterns))))
 
 
 def member_of(connection: Connection, room: str) -> Member:

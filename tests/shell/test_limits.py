@@ -227,6 +227,37 @@ async def test_every_kind_of_write_counts(strict: Guests, room: str) -> None:
         await wire.refused(method, "RATE_LIMITED", room=room, **params)
 
 
+ACTS: dict[str, dict[str, Any]] = {
+    "session.set_properties": {"session_id": "$id", "properties": {"muted": "yes"}},
+    "session.set_properties_by_filter": {"filter": "all", "properties": {"muted": "yes"}},
+    "session.terminate": {"session_id": "$id"},
+    "session.change_roles": {"session_id": "$id", "add": ["speaker"]},
+    "session.send": {"session_id": "$id", "event": "e"},
+    "session.observe_for": {"session_id": "$id", "room": "$room", "keys": ["*"]},
+    "lock.acquire": {"name": "$room"},
+    "lock.release": {"name": "$room"},
+}
+
+
+@pytest.mark.parametrize("method", ACTS)
+async def test_t16_every_act_on_sessions_and_locks_counts_as_a_write(strict: Guests, room: str, method: str) -> None:
+    """It does nothing once there were too many; reading stays free."""
+    guest, staff = await strict.join(room), await strict.staff()
+    await guest.forget()
+    names = {"$id": guest.id, "$room": room}
+    params = {
+        name: names.get(value, value) if isinstance(value, str) else value for name, value in ACTS[method].items()
+    }
+    # Of a message each further KiB is a write more: these are ten.
+    await staff.call("session.send", session_id=staff.id, event="e", data="x" * 8_000)
+    await staff.call("session.send", session_id=staff.id, event="e", data="x" * 1_100)
+    await staff.expect("session.message")
+    error = await staff.refused(method, "RATE_LIMITED", **params)
+    assert error["data"]["retry_after_seconds"] > 0
+    await guest.assert_silent()
+    assert (await staff.call("session.list", room=room))["total"] == 1
+
+
 async def test_who_goes_on_regardless_is_closed(strict: Guests, room: str) -> None:
     wire, witness = await strict.join(room), await strict.join(room)
     for n in range(60):

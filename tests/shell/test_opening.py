@@ -77,10 +77,13 @@ async def test_opening_twice_is_refused_and_harmless(guests: Guests, room: str) 
 
 
 async def test_properties_proposed_but_not_allowed_are_dropped(guests: Guests) -> None:
-    """P29: SELF_PROPERTIES is empty, so nothing is accepted and nothing returned."""
-    wire = await guests.open(properties={"role": "admin", "$Roles": "host"}, environment="test", client={"name": "t"})
-    assert wire.session["properties"] == {}
-    assert wire.session["roles"] == []
+    """P29: the demo allows a name; all properties of the session are returned, and no other is a user's."""
+    proposed = {"name": "Ann", "role": "admin", "$Roles": '"host"', "$Principal": "ann"}
+    wire = await guests.open(properties=proposed, environment="test", client={"name": "t"})
+    own = wire.session["properties"]
+    assert {key: value for key, value in own.items() if not key.startswith("$")} == {"name": "Ann"}
+    assert (own["$Roles"], own["$Principal"], own["$Environment"]) == ("", "", "test")
+    assert (wire.session["roles"], wire.session["principal"]) == ([], "")
 
 
 async def test_ping_tells_the_time(guests: Guests) -> None:

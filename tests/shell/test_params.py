@@ -28,6 +28,21 @@ GOOD: dict[str, dict[str, Any]] = {
     "room.peers": {"limit": 1, "after": ""},
     "room.broadcast": {"event": "e", "data": 1},
     "room.clear": {},
+    "session.get_properties": {"properties": ["*F"], "session_id": "x"},
+    "session.set_properties": {"properties": {"k": "v"}, "session_id": "x"},
+    "session.set_properties_by_filter": {"filter": "all", "properties": {"k": "v"}},
+    "session.list": {"filter": "all", "properties": ["*F"], "limit": 1, "after": ""},
+    "session.count": {"filter": "all", "by": ["$Country"]},
+    "session.terminate": {"session_id": "x"},
+    "session.change_roles": {"filter": "all", "add": ["a"], "remove": ["b"]},
+    "session.send": {"session_id": "x", "event": "e", "data": 1},
+    "session.observe_for": {"filter": "all", "keys": ["*"]},
+    "session.listen": {"filter": "all", "properties": ["*F"], "after": 1},
+    "session.unlisten": {"listener_id": "x"},
+    "lock.acquire": {"name": "k", "scope": "session", "timeout_seconds": 1.5},
+    "lock.release": {"name": "k", "force": False},
+    "lock.get": {"name": "k"},
+    "lock.list": {},
 }
 REQUIRED: dict[str, set[str]] = {
     **{method: {"room"} for method in GOOD if method.startswith("room.")},
@@ -39,7 +54,17 @@ REQUIRED: dict[str, set[str]] = {
     "room.observe": {"room", "keys"},
     "room.unobserve": {"room", "keys"},
     "room.broadcast": {"room", "event"},
+    "session.get_properties": {"properties"},
+    "session.set_properties": {"properties"},
+    "session.set_properties_by_filter": {"filter", "properties"},
+    "session.send": {"event"},
+    "session.observe_for": {"room", "keys"},
+    "session.unlisten": {"listener_id"},
+    "lock.acquire": {"name"},
+    "lock.release": {"name"},
+    "lock.get": {"name"},
 }
+# Method and parameter, or parameter alone → values that it cannot have.
 WRONG: dict[str, list[Any]] = {
     "room": [1, None, True, [], {}],
     "key": [1, None, True, [], {}],
@@ -64,7 +89,21 @@ WRONG: dict[str, list[Any]] = {
     "ops": [[], {}, "k", [1], [{}], [{"key": "k"}], [{"value": 1}], [{"key": "k", "value": 1, "x": 1}], [[]]],
     "limit": [0, -1, "1", 1.5, True],
     "after": [1, [], {}],
-    "event": [1, "", [], {}],
+    "event": [1, "", [], {}, "e" * 129],
+    "properties": ["*F", [1], {}, 1, [None]],
+    "session.set_properties properties": ["k", [], 1, {"k": 1}, {"k": []}, {"k": True}],
+    "session.set_properties_by_filter properties": ["k", [], 1, {"k": 1}, {"k": []}, {"k": True}],
+    "session_id": [1, True, [], {}],
+    "filter": [1, True, [], {}],
+    "session.count by": ["k", [1], {}, 1, [None]],
+    "session.listen after": [1.5, True, [], {}],
+    "add": ["a", [1], {}, 1, [None]],
+    "remove": ["a", [1], {}, 1, [None]],
+    "listener_id": [1, None, True, [], {}],
+    "name": [1, None, True, [], {}],
+    "scope": ["room", "", 1, True, []],
+    "timeout_seconds": [-1, "1", True, [], 31_536_001],
+    "force": [1, 0, "true", [], None],
 }
 UPDATES: list[dict[str, Any]] = [
     {"do": "increment", "item": 1},
@@ -95,7 +134,7 @@ async def test_wrong_parameters_are_refused(guests: Guests, room: str, method: s
     for name in REQUIRED.get(method, ()):
         await wire.refused(method, "INVALID_PARAMS", **{member: good[member] for member in good if member != name})
     for name in good:
-        for value in WRONG.get(name, ()):
+        for value in WRONG.get(f"{method} {name}", WRONG.get(name, ())):
             await wire.refused(method, "INVALID_PARAMS", **{**good, name: value})
     wire.write(json.dumps({"jsonrpc": "2.0", "id": "position", "method": method, "params": list(good.values())}))
     refusal_of(await wire.expect_frame(len(wire.frames)), "INVALID_PARAMS")
@@ -135,6 +174,20 @@ async def test_a_wrong_ack_harms_nobody(guests: Guests, room: str, params: dict[
     await wire.expect_change("k", 1)
 
 
+@pytest.mark.parametrize("after", ["yesterday", "", "2026-13-01", "12:00", "NaN"])
+async def test_a_listener_begins_at_a_time(guests: Guests, after: str) -> None:
+    await (await guests.staff()).refused("session.listen", "INVALID_PARAMS", after=after)
+
+
+@pytest.mark.parametrize(
+    "after", [2**53 - 1, -(2**53 - 1), 0, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01"]
+)
+async def test_a_listener_may_begin_at_any_time(guests: Guests, after: int | str) -> None:
+    staff = await guests.staff()
+    listening = await staff.call("session.listen", after=after)
+    await staff.expect("session.listening", **listening)
+
+
 # --- names
 
 
@@ -151,6 +204,14 @@ async def test_what_cannot_be_a_key(guests: Guests, room: str, key: str) -> None
         await wire.refused(method, "INVALID_KEY", room=room, key=key, **params)
     await wire.refused("room.write", "INVALID_KEY", room=room, ops=[{"key": key, "value": 1}])
     assert (await wire.call("room.snapshot", room=room))["version"] == 0
+
+
+@pytest.mark.parametrize("name", ["", "a*b", "*", "\n", "\x85", "__proto__", "x" * 129])
+async def test_what_cannot_be_a_lock(guests: Guests, name: str) -> None:
+    """T9, D70: a lock is named as a key is."""
+    staff = await guests.staff()
+    for method in ("lock.acquire", "lock.release", "lock.get"):
+        await staff.refused(method, "INVALID_KEY", name=name)
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sessionstore_app import mint_token
+from sessionstore_app.services.policy import PERMISSIONS
 from tests.support.guests import Guests
 from tests.support.wire import Wire
 
 FOLDER = Path(__file__).resolve().parents[1] / "transcripts"
 FILES = sorted(path.name for path in FOLDER.glob("*.txt"))
 OPEN_ENDED = "…"
+# Properties of the server's own, such as `$Roles`, are no names.
+NAME = re.compile(r"\$[a-z_]+")
+TOKEN_OF = "$token of "
 
 
 class Replay:
@@ -81,12 +87,17 @@ class Replay:
         """With what the names in it stand for."""
         match value:
             case str():
-                return self._names[value] if value.startswith("$") else value
+                return self._meant(value)
             case list():
                 return [self._filled(item) for item in value]
             case dict():
                 return {self._filled(name): self._filled(item) for name, item in value.items()}
         return value
+
+    def _meant(self, text: str) -> Any:
+        if text.startswith(TOKEN_OF):
+            return mint_token(text.removeprefix(TOKEN_OF), permissions=PERMISSIONS)
+        return self._names[text] if NAME.fullmatch(text) else text
 
     def _is(self, expected: Any, got: Any) -> bool:
         """Does it match? Names that it gives a meaning keep it only if all of it matches."""
@@ -100,7 +111,7 @@ class Replay:
 def _matches(expected: Any, got: Any, names: dict[str, Any]) -> bool:
     if expected == "*":
         return got is not None
-    if isinstance(expected, str) and expected.startswith("$"):
+    if isinstance(expected, str) and NAME.fullmatch(expected):
         return bool(names.setdefault(expected, got) == got)
     if isinstance(expected, list) and isinstance(got, list):
         return len(expected) == len(got) and all(_matches(e, g, names) for e, g in zip(expected, got, strict=True))

@@ -6,7 +6,8 @@ runs, so what a job sees stays true until all is written.
 
 from __future__ import annotations
 
-from sessionstore_app.services.jobs.locks import Acquire, CancelWait, Release
+from sessionstore_app.services.jobs.base import of_lock
+from sessionstore_app.services.jobs.locks import Acquire, Asked, CancelWait, Release
 from sessionstore_app.services.jobs.nodes import EndLease, Forget, LapseNodes, RenewLease
 from sessionstore_app.services.jobs.rooms import (
     Clear,
@@ -33,6 +34,7 @@ from sessionstore_app.services.jobs.steering import ChangeRoles, ObserveFor, Obs
 
 __all__ = [
     "Acquire",
+    "Asked",
     "CancelWait",
     "ChangeRoles",
     "Clear",
@@ -61,4 +63,5 @@ __all__ = [
     "SetProperties",
     "Terminate",
     "Visit",
+    "of_lock",
 ]

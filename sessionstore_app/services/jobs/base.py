@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 
+def of_lock(name: str) -> str:
+    """How a job or question says that it touches a lock."""
+    return f"lock {name}"
+
+
 class OfNone:
     """Touches no session, room or lock that is there already."""
 
@@ -12,7 +17,7 @@ class OfNone:
 
     @property
     def touches(self) -> Collection[str]:
-        return (*self.sessions, *self.rooms, *(f"lock {name}" for name in self.locks))
+        return (*self.sessions, *self.rooms, *map(of_lock, self.locks))
 
     @property
     def sessions(self) -> Collection[str]:

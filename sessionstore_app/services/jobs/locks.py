@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sessionstore_app import conf
 from sessionstore_app.core.errors import AccessDenied, LimitExceeded
-from sessionstore_app.models import Lock, LockRequest, SessionState
+from sessionstore_app.models import SessionState
 from sessionstore_app.services.batch import Batch
 from sessionstore_app.services.jobs.base import OfNone, OfSession
 
@@ -21,9 +21,17 @@ class _OfLock(OfNone):
         return (self.name,)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The answer to who wants a lock. Who does not hold it waits, until it is granted under a greater sequence."""
+
+    is_held: bool
+    sequence: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Acquire(OfSession):
-    """A session wants a lock: its sequence, or None if it has to wait.
+    """A session wants a lock, and gets it or waits.
 
     With a `generation`, only the socket that serves it may ask. Raises AccessDenied or LimitExceeded.
     """
@@ -37,17 +45,18 @@ class Acquire(OfSession):
     def locks(self) -> Collection[str]:
         return (self.name,)
 
-    def run(self, batch: Batch) -> int | None:
+    def run(self, batch: Batch) -> Asked:
         session = batch.session(self.session_id)
         is_ours = session is not None and self.generation in (None, session.generation)
         if session is None or session.state != SessionState.ACTIVE or not is_ours:
             raise AccessDenied("The session has ended, or goes on over another socket.", hint="Open a new session.")
-        if batch.locks.sequence(self.name, session.id) is None:
+        if not batch.locks.concerns(self.name, session.id):
             limit = conf.current().locks_per_session
-            held = Lock.objects.filter(session=session).count() + LockRequest.objects.filter(session=session).count()
-            if held >= limit:
-                raise LimitExceeded("The session holds or awaits too many locks.", limit=limit, actual=held + 1)
-        return batch.locks.acquire(self.name, session, self.scope)
+            count = batch.locks.count(session.id)
+            if count >= limit:
+                raise LimitExceeded("The session holds or awaits too many locks.", limit=limit, actual=count + 1)
+        is_held = batch.locks.acquire(self.name, session, self.scope)
+        return Asked(is_held, batch.locks.last_sequence(self.name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +75,14 @@ class CancelWait(_OfLock):
 
 @dataclass(frozen=True, kw_only=True)
 class Release(_OfLock):
-    """A session gives a lock back, or it is taken from whoever has it: true if it was held."""
+    """A lock is given back, or taken: from whoever has it, or `only` from that session. True if it was held.
+
+    Whose lock it was is told, unless it is the session itself that gives it back.
+    """
 
     name: str
     only: str | None = None
+    told: bool = True
 
     def run(self, batch: Batch) -> bool:
-        return batch.locks.release(self.name, only=self.only)
+        return batch.locks.release(self.name, only=self.only, told=self.told)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Model
+from django.db.models import Exists, Model, OuterRef
 from django.db.models.functions import Now
 
 from sessionstore_app.models import Lock, LockRequest, Membership, Node, Session, SessionEvent, SessionState
 from sessionstore_app.services.batch import Batch
 from sessionstore_app.services.jobs.base import OfNone
 from sessionstore_app.services.record import from_now
+from sessionstore_app.services.rows import lockable
 
 # A lock that nobody has wanted for so long is forgotten; its next sequence goes on by the clock.
 _FREE_LOCK_KEPT = timedelta(hours=1)
@@ -58,14 +59,14 @@ class LapseNodes(OfNone):
 @dataclass(frozen=True, kw_only=True)
 class Forget(OfNone):
     """Delete at most `limit` sessions that closed longer ago than `history_seconds`, with all that hangs on them, and
-    locks that are free; returns how many sessions.
+    at most as many locks that are free; returns how many sessions.
     """
 
     history_seconds: float
     limit: int
 
     def run(self, batch: Batch) -> int:
-        Lock.objects.filter(session=None, changed_at__lt=Now() - _FREE_LOCK_KEPT, requests=None).delete()
+        self._forget_locks()
         old = Session.objects.filter(
             state=SessionState.CLOSED, closed_at__lte=Now() - timedelta(seconds=self.history_seconds)
         )
@@ -74,3 +75,10 @@ class Forget(OfNone):
         for model in hanging if ids else ():
             model._default_manager.filter(session_id__in=ids).delete()
         return Session.objects.filter(id__in=ids).delete()[0] if ids else 0
+
+    def _forget_locks(self) -> None:
+        # Locked before they are deleted: one that is acquired at this moment is in use again.
+        free = lockable(Lock.objects).filter(session=None, changed_at__lt=Now() - _FREE_LOCK_KEPT)
+        unwanted = free.filter(~Exists(LockRequest.objects.filter(lock=OuterRef("id"))))
+        ids = list(unwanted.values_list("id", flat=True)[: self.limit])
+        Lock.objects.filter(id__in=ids).delete()

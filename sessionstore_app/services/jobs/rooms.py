@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sessionstore_app.core.entries import Epoch
 from sessionstore_app.core.errors import AccessDenied, NotJoined
@@ -40,14 +40,16 @@ class Join(OfSession):
         session = batch.session(self.session_id)
         if session is None or session.state == SessionState.CLOSED or session.generation != self.generation:
             raise AccessDenied("The session has ended, or goes on over another socket.", hint="Open a new session.")
-        if not policy.current().may_join(self.identity, self.room):
+        # The row's roles count: they may have been taken away while the request was on its way.
+        identity = replace(self.identity, roles=frozenset(session.roles))
+        if not policy.current().may_join(identity, self.room):
             raise AccessDenied("This room is not open to you.", hint="Ask for a token that names the room.")
         room = batch.room(self.room)
         member = batch.membership(room, self.session_id)
         if member is not None:
             batch.observe(member, {*member.observed, *self.observed})
             return Joined(Epoch(room.epoch), tuple(member.roles))
-        roles = policy.current().room_roles(self.identity, self.room, first=batch.count(room) == 0)
+        roles = policy.current().room_roles(identity, self.room, first=batch.count(room) == 0)
         member = Membership(
             room=room,
             session_id=self.session_id,

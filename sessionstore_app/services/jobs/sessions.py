@@ -79,8 +79,11 @@ class Resumed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resume(OfSession):
-    """A session comes back on another socket. None if it cannot: then nothing was burnt."""
+class Resume(EndsSession):
+    """A session comes back on another socket. None if it cannot: then nothing was burnt.
+
+    Where its old socket still served it, that one is gone with this: what was bound to it is lost as if it had dropped.
+    """
 
     session_id: str
     identity: Identity
@@ -100,6 +103,7 @@ class Resume(OfSession):
         session.expires_at = self.identity.expires_at
         _activate(session)
         batch.changed(session, State.RECONNECTED if served_by == self.node_id else State.FAILED_OVER)
+        batch.locks.release_all(session.id, connection_only=True)
         identity = replace(self.identity, roles=frozenset(session.roles))
         for member in batch.memberships(session.id):
             if not policy.current().may_join(identity, member.room.name):
@@ -167,7 +171,7 @@ class Disconnect(EndsSession):
         session.lapses_at = batch.now + timedelta(seconds=self.reconnect_seconds)
         session.close_reason = self.reason.name
         batch.changed(session, State.DISCONNECTED)
-        batch.locks.release_all(session.id, connection_only=True)
+        batch.locks.release_all(session.id, connection_only=True, told=self.unless_served)
         return True
 
 
