@@ -2,6 +2,7 @@
 
 import { ChatLog, LOG_LENGTH, TEXT_LENGTH } from "./chatlog.js";
 import { el, icon, linked, randomId, setAttribute } from "./dom.js";
+import { tabStorage } from "./tabstorage.js";
 import { splitLinks } from "./text.js";
 
 /** @typedef {import("./chatlog.js").Message} Message */
@@ -17,7 +18,8 @@ export class Chat {
   #last = null;
 
   /**
-   * @param {{log: HTMLElement, form: HTMLFormElement, input: HTMLInputElement, empty: HTMLElement}} nodes
+   * @param {{log: HTMLElement, form: HTMLFormElement, input: HTMLInputElement, send: HTMLButtonElement,
+   *          empty: HTMLElement, muted: HTMLElement}} nodes
    * @param {string} room
    * @param {{say: (said: {id: string, text: string}) => void, pin: (message: Message) => void,
    *          unpin: (id: string) => void, heard: (message: Message) => void}} actions
@@ -25,7 +27,9 @@ export class Chat {
   constructor(nodes, room, actions) {
     this.log = nodes.log;
     this.input = nodes.input;
+    this.sendButton = nodes.send;
     this.empty = nodes.empty;
+    this.muted = nodes.muted;
     this.actions = actions;
     this.kept = new ChatLog(tabStorage(), room);
     this.input.maxLength = TEXT_LENGTH;
@@ -51,9 +55,20 @@ export class Chat {
   }
 
   /** @param {import("./scene.js").Scene} scene */
-  render({ pins }) {
+  render({ pins, muted }) {
     this.#pinned = new Set(pins.map((pin) => pin.id));
     for (const [id, row] of this.#rows) row.showPinned(this.#pinned.has(id));
+    this.#showMuted(muted);
+  }
+
+  /** What was typed stays in the box. @param {boolean} muted */
+  #showMuted(muted) {
+    const hadFocus = [this.input, this.sendButton].some((node) => node === document.activeElement);
+    this.muted.hidden = !muted;
+    this.input.disabled = this.sendButton.disabled = muted;
+    setAttribute(this.input, "aria-describedby", muted ? this.muted.id : null);
+    // The focus of what is disabled is lost: the keyboard goes on in the log above.
+    if (muted && hadFocus) this.log.focus();
   }
 
   /** @param {SubmitEvent} event */
@@ -127,13 +142,5 @@ class Row {
     setAttribute(this.pin, "aria-pressed", String(pinned));
     setAttribute(this.pin, "aria-label", pinned ? "Unpin this message" : `Pin this message by ${this.name}`);
     setAttribute(this.pin, "title", pinned ? "Unpin" : "Pin for everybody");
-  }
-}
-
-function tabStorage() {
-  try {
-    return window.sessionStorage;
-  } catch {
-    return null;
   }
 }

@@ -10,7 +10,7 @@ const BY_REASON = new Map([
     "SESSION_TAKEN_OVER",
     { title: "The meeting moved to another tab", text: "Only one tab can hold a seat. Join again to take a new one." },
   ],
-  ["CLOSED_BY_CONTROLLER", { title: "You were taken out of the meeting", text: "Somebody in charge did it." }],
+  ["CLOSED_BY_CONTROLLER", { title: "You were removed from the meeting", text: "The host took you out of it." }],
   ["EXPIRED", { title: "Your sign-in has expired", text: "Sign in again, then join again." }],
   ["REVOKED", { title: "Your sign-in has ended", text: "You were signed out, or your rights have changed." }],
   [

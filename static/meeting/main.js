@@ -2,6 +2,7 @@
 
 import { connect } from "../sessionstore_app/sdk/index.js";
 import { Chat } from "./chat.js";
+import { Confirm } from "./confirm.js";
 import { Connection } from "./connection.js";
 import { part, setAttribute, setText } from "./dom.js";
 import { ending } from "./endings.js";
@@ -9,11 +10,16 @@ import { Invite } from "./invite.js";
 import { Meeting } from "./meeting.js";
 import { askName } from "./namedialog.js";
 import { news } from "./news.js";
+import { notices } from "./notices.js";
+import { People } from "./people.js";
+import { PeopleKept } from "./peoplekept.js";
 import { Pins } from "./pins.js";
 import { Sheet } from "./sheet.js";
 import { Stage } from "./stage.js";
+import { storageFor, tabStorage } from "./tabstorage.js";
 import { Tiles } from "./tiles.js";
 import { Toasts } from "./toast.js";
+import { Unseen } from "./unseen.js";
 
 /** @import { Scene } from "./scene.js" */
 
@@ -22,13 +28,23 @@ const roomTitle = page.dataset.room ?? "";
 const toasts = new Toasts(part("toasts"));
 const connection = new Connection(part("connection"));
 
-const sheet = new Sheet({
-  panel: part("chat"),
-  toggle: part("chat-toggle"),
-  close: part("chat-close"),
-  scrim: part("scrim"),
-  badge: part("chat-unseen"),
+const unseen = new Unseen({ toggle: part("chat-toggle"), badge: part("chat-unseen") });
+const chatSheet = new Sheet(
+  { panel: part("chat"), toggle: part("chat-toggle"), close: part("chat-close"), first: part("chat-input") },
+  { fixed: true },
+);
+const peopleSheet = new Sheet({
+  panel: part("people"),
+  toggle: part("people-toggle"),
+  close: part("people-close"),
+  first: part("people-title"),
 });
+chatSheet.onShow((open) => {
+  if (open) unseen.clear();
+  if (open && chatSheet.narrow.matches) peopleSheet.show(false);
+});
+peopleSheet.onShow((open) => open && chatSheet.show(false));
+part("scrim").addEventListener("click", () => [chatSheet, peopleSheet].forEach((sheet) => sheet.show(false)));
 
 new Invite(
   {
@@ -47,7 +63,9 @@ async function start() {
   const dialog = /** @type {HTMLDialogElement} */ (part("name-dialog"));
   const name = await askName(dialog, /** @type {HTMLInputElement} */ (part("name")));
   try {
-    const session = await connect({ client: { name: "meeting page", version: "1" }, logger: console });
+    const client = { name: "meeting page", version: "1" };
+    const storage = storageFor(tabStorage(), roomTitle);
+    const session = await connect({ client, properties: { name }, storage, logger: console });
     const meeting = await Meeting.enter(session, `meeting/${roomTitle}`, name, (error) => toasts.refusal(error));
     run(meeting);
   } catch (error) {
@@ -63,13 +81,14 @@ function run(meeting) {
   const tiles = new Tiles(part("tiles"), (id) => meeting.toggleSpotlight(id));
   const stage = new Stage(part("stage"), (id) => meeting.toggleSpotlight(id));
   const pins = new Pins(part("pins"), (id) => meeting.unpin(id));
+  const people = peopleOf(meeting);
   const told = teller(meeting);
 
   chat.open(meeting.epoch);
   meeting.onChat((message) => chat.receive(message));
   meeting.onCleared((epoch) => chat.open(epoch));
   meeting.onScene((scene) => {
-    for (const shown of [tiles, stage, pins, chat, told]) shown.render(scene);
+    for (const shown of [tiles, stage, pins, chat, people, told]) shown.render(scene);
   });
   meeting.onConnection((status) => {
     connection.render(status);
@@ -87,7 +106,9 @@ function chatOf(meeting) {
     log: part("chat-log"),
     form: /** @type {HTMLFormElement} */ (part("chat-form")),
     input: /** @type {HTMLInputElement} */ (part("chat-input")),
+    send: /** @type {HTMLButtonElement} */ (part("chat-send")),
     empty: part("chat-empty"),
+    muted: part("chat-muted"),
   };
   return new Chat(nodes, roomTitle, {
     say: (message) => meeting.say(message),
@@ -95,10 +116,40 @@ function chatOf(meeting) {
     unpin: (id) => meeting.unpin(id),
     heard: (message) => {
       // A closed sheet is no live region: say here that something came.
-      if (sheet.hidden) setText(part("news"), `New message from ${message.name || "a guest"}.`);
-      sheet.heard();
+      if (!chatSheet.hidden) return;
+      setText(part("news"), `New message from ${message.name || "a guest"}.`);
+      unseen.add();
     },
   });
+}
+
+/** @param {Meeting} meeting */
+function peopleOf(meeting) {
+  const nodes = {
+    title: part("people-title"),
+    form: /** @type {HTMLFormElement} */ (part("people-filter")),
+    input: /** @type {HTMLInputElement} */ (part("filter-input")),
+    fault: part("filter-fault"),
+    ready: part("filter-ready"),
+    shown: part("people-shown"),
+    list: part("people-list"),
+    none: part("people-none"),
+    foot: part("people-foot"),
+    muteAll: part("mute-all"),
+  };
+  const confirm = new Confirm({
+    dialog: /** @type {HTMLDialogElement} */ (part("confirm-dialog")),
+    title: part("confirm-title"),
+    text: part("confirm-text"),
+    yes: part("confirm-yes"),
+  });
+  const kept = new PeopleKept(tabStorage(), roomTitle);
+  const { open } = kept.read();
+  const say = (/** @type {string} */ text) => toasts.show(text);
+  const people = new People(nodes, meeting, kept, { ask: (question) => confirm.ask(question), say });
+  peopleSheet.onShow((shown) => people.show(shown));
+  if (open) peopleSheet.show(true, { focus: false });
+  return people;
 }
 
 /**
@@ -113,12 +164,13 @@ function teller(meeting) {
     /** @param {Scene} scene */
     render(scene) {
       setText(part("people-count"), String(scene.count));
-      setText(part("people-word"), scene.count === 1 ? "person here" : "people here");
+      setAttribute(part("people-toggle"), "aria-label", `People, ${scene.count} here`);
       setAttribute(hand, "aria-pressed", String(meeting.handUp));
       setText(part("hand-label"), meeting.handUp ? "Lower hand" : "Raise hand");
       part("alone").hidden = scene.count !== 1;
       const told = news(before, scene);
       if (told.length) setText(part("news"), told.join(" "));
+      for (const { text, tone } of notices(before, scene)) toasts.show(text, tone);
       before = scene;
     },
   };
@@ -130,6 +182,7 @@ function end(reason, hint) {
   setText(part("ended-title"), title);
   setText(part("ended-text"), text);
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+  toasts.clear();
   page.hidden = true;
   part("ended").hidden = false;
   part("ended-title").focus();

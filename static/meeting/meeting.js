@@ -2,8 +2,9 @@
 // clicks into writes. Knows nothing of the page; whoever shows something subscribes, and gets its undo.
 
 import { readMessage } from "./chatlog.js";
+import { Host } from "./host.js";
 import { freeToneOf } from "./palette.js";
-import { readPerson } from "./person.js";
+import { readPerson, readProperties } from "./person.js";
 import { makePin, PIN_CAP } from "./pinlist.js";
 import { describe } from "./scene.js";
 
@@ -28,7 +29,7 @@ export class Meeting {
   #room;
   #name;
   #onRefused;
-  /** @type {Omit<Facts, "me">} */
+  /** @type {Omit<Facts, "me" | "roles" | "properties">} */
   #facts = { peers: [], count: 0, persons: new Map(), hands: new Map(), spotlight: null, pinned: null };
   /** What was clicked and not answered yet. @type {boolean | null} */
   #handWanted = null;
@@ -45,6 +46,9 @@ export class Meeting {
   /** @type {StateDetail} */
   #detail = {};
   #introducedAs = "";
+  /** The session that this page has, or had before. */
+  #formerly = "";
+  #removed = false;
   /** @type {WeakSet<Refusal>} */
   #told = new WeakSet();
 
@@ -63,6 +67,7 @@ export class Meeting {
     this.#room = room;
     this.#name = name;
     this.#onRefused = onRefused;
+    this.host = new Host(session, room.name, (act) => this.#attempt(act));
     room.store.observe("person/*", (entry) => this.#note(this.#facts.persons, entry, entry.value));
     room.store.observe("hand/*", (entry) => this.#note(this.#facts.hands, entry, entry.version));
     room.store.observe("spotlight", ({ value }) => this.#learn({ spotlight: value }));
@@ -70,6 +75,7 @@ export class Meeting {
     room.peers.observe((told) => this.#meet(told));
     room.onMessage("chat", (event) => this.#hear(event));
     room.onCleared(({ epoch }) => this.#restart(epoch));
+    session.onProperties(() => this.#draw());
     session.onError((error) => this.#refuse(error));
     session.onState((_, detail) => this.#move(detail));
   }
@@ -89,7 +95,8 @@ export class Meeting {
   /** @returns {Status} */
   get connection() {
     const { state, pendingWrites, latencyMs } = this.#session;
-    return { ...this.#detail, state, pending: pendingWrites, latencyMs };
+    const detail = this.#removed ? { reason: "CLOSED_BY_CONTROLLER" } : this.#detail;
+    return { ...detail, state, pending: pendingWrites, latencyMs };
   }
 
   /** @param {Listener<Scene>} listener called at once, then on each change */
@@ -115,7 +122,8 @@ export class Meeting {
   }
 
   scene() {
-    return describe({ me: this.id, ...this.#facts });
+    const { id: me, properties } = this.#session;
+    return describe({ me, properties, roles: this.#room.roles, ...this.#facts });
   }
 
   toggleHand() {
@@ -158,6 +166,7 @@ export class Meeting {
     const at = new Date().toISOString();
     /** @param {Message["state"]} state */
     const tell = (state) => this.#tell({ id, text, name, from: this.id, at, mine: true, state });
+    if (readProperties(this.#session.properties).muted) return tell("failed");
     tell("sending");
     const sent = await this.#attempt(() => this.#room.broadcast("chat", { id, text, name }));
     tell(sent ? "sent" : "failed");
@@ -192,6 +201,23 @@ export class Meeting {
   #meet({ peers, count }) {
     this.#learn({ peers, count });
     this.#introduce();
+    if (this.#formerly && this.#formerly !== this.id) this.#leaveIfRemoved(this.#formerly);
+    this.#formerly = this.id;
+  }
+
+  /**
+   * Who was removed while the page was away comes back as somebody new, which nobody asked for. The server's word
+   * counts alone, because anybody can write into the store.
+   * @param {string} id of the session that was not found again
+   */
+  async #leaveIfRemoved(id) {
+    try {
+      const { value, by } = await this.#room.store.getEntry(`removed/${id}`);
+      this.#removed = value !== null && by === null;
+    } catch {
+      // Whoever cannot be told stays.
+    }
+    if (this.#removed) await this.leave();
   }
 
   /** @param {string} epoch */
@@ -211,6 +237,9 @@ export class Meeting {
   #introduce() {
     if (this.#introducedAs === this.id) return;
     this.#introducedAs = this.id;
+    // Said when the session opened; but this tab may have been given another name since.
+    const named = this.#session.properties.name === this.#name;
+    if (!named) this.#attempt(() => this.#session.setProperties({ name: this.#name }));
     const { store } = this.#room;
     const stored = (/** @type {string} */ id) => readPerson(store.value(`person/${id}`), id);
     if (stored(this.id).name === this.#name) return;
@@ -223,8 +252,12 @@ export class Meeting {
   #hear(event) {
     const message = readMessage(event);
     if (!message) return;
-    const { name } = readPerson(this.#facts.persons.get(message.from), message.from);
-    this.#tell({ ...message, mine: message.from === this.id, name: name || message.name });
+    const sender = this.#facts.peers.find((peer) => peer.session_id === message.from);
+    const { name, muted } = readProperties(sender?.properties);
+    // The page sends nothing for a muted person; another program might.
+    if (muted) return;
+    const stored = readPerson(this.#facts.persons.get(message.from), message.from);
+    this.#tell({ ...message, mine: message.from === this.id, name: name || stored.name || message.name });
   }
 
   /** @param {Message} message */

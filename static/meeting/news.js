@@ -1,4 +1,5 @@
-// What changed between two scenes, in words for people who do not see the tiles move.
+// What changed between two scenes, in words for people who do not see the tiles move. What concerns the very person who
+// looks at this page is shown as well, by `notices`.
 
 const MOST = 3;
 
@@ -42,8 +43,8 @@ function hands(before, after) {
 /** @param {Person | null} before @param {Person | null} after */
 function spotlight(before, after) {
   if (before?.id === after?.id) return [];
-  if (!after) return ["Nobody is in the spotlight now."];
-  return [after.isMe ? "You are in the spotlight." : `${after.name} is in the spotlight.`];
+  if (!after) return before?.isMe ? [] : ["Nobody is in the spotlight now."];
+  return after.isMe ? [] : [`${after.name} is in the spotlight.`];
 }
 
 /** @param {Scene} before @param {Scene} after */

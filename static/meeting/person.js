@@ -1,6 +1,7 @@
 // Who I am: the name people see. Kept for the tab first, so that two windows of one browser can be two people.
 
 import { TONES, toneOf } from "./palette.js";
+import { rolesIn, SPEAKER } from "./roles.js";
 import { tidy } from "./text.js";
 import { membersOf } from "./untrusted.js";
 
@@ -17,6 +18,15 @@ export const cleanName = (name) => tidy(name, NAME_LENGTH);
 export function readPerson(value, id) {
   const { name, color } = membersOf(value);
   return { name: cleanName(name), color: TONES.find((tone) => tone === color) ?? toneOf(id) };
+}
+
+/**
+ * What a peer's properties say. Nobody else can set them, but for a host: its name is this one before a stored one.
+ * @param {unknown} properties @returns {{name: string, muted: boolean, isSpeaker: boolean}}
+ */
+export function readProperties(properties) {
+  const { name, muted, $Roles } = membersOf(properties);
+  return { name: cleanName(name), muted: muted === "yes", isSpeaker: rolesIn($Roles).includes(SPEAKER) };
 }
 
 /** @returns {string} the name of this tab, else the last one used in this browser, else nothing */

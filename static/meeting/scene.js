@@ -1,18 +1,19 @@
 // What the page shows, computed from what the room knows. Pure: the same facts give the same scene on every screen.
 
-import { readPerson } from "./person.js";
+import { toneOf } from "./palette.js";
+import { readPerson, readProperties } from "./person.js";
 import { readPins } from "./pinlist.js";
 
 const UNKNOWN = "Guest";
 
 /**
- * @typedef {{session_id: string, roles: readonly string[], state: string}} Peer
- * @typedef {{me: string, peers: Peer[], count: number, persons: Map<string, unknown>,
- *            hands: Map<string, number>, spotlight: unknown, pinned: unknown}} Facts
+ * @typedef {{session_id: string, roles: readonly string[], state: string, properties?: unknown}} Peer
+ * @typedef {{me: string, roles: readonly string[], properties: unknown, peers: Peer[], count: number,
+ *            persons: Map<string, unknown>, hands: Map<string, number>, spotlight: unknown, pinned: unknown}} Facts
  * @typedef {{id: string, name: string, color: string, known: boolean, state: string, isHost: boolean, isMe: boolean,
- *            handPlace: number, inSpotlight: boolean}} Person
- * @typedef {{people: Person[], count: number, me: Person | null, iAmHost: boolean, spotlight: Person | null,
- *            pins: {id: string, text: string, pinnedBy: string}[]}} Scene
+ *            isSpeaker: boolean, muted: boolean, handPlace: number, inSpotlight: boolean}} Person
+ * @typedef {{people: Person[], count: number, me: Person | null, iAmHost: boolean, manages: boolean, muted: boolean,
+ *            spotlight: Person | null, pins: {id: string, text: string, pinnedBy: string}[]}} Scene
  */
 
 /**
@@ -45,16 +46,25 @@ export function tileOrder(people) {
     .map(({ person }) => person);
 }
 
+/** Somebody of whom nothing is known but the id. @param {string} id @returns {Person} */
+export function strangerOf(id) {
+  const standing = { isHost: false, isMe: false, isSpeaker: false, muted: false, handPlace: 0, inSpotlight: false };
+  return { id, name: UNKNOWN, color: toneOf(id), known: false, state: "ACTIVE", ...standing };
+}
+
 /** @param {Facts} facts @returns {Scene} */
 export function describe(facts) {
   const hosts = hostsOf(facts.peers);
   const places = handPlaces(facts.peers, facts.hands);
-  const people = facts.peers.map(({ session_id: id, state }) => {
-    const { name, color } = readPerson(facts.persons.get(id), id);
+  const people = facts.peers.map(({ session_id: id, state, properties }) => {
+    const stored = readPerson(facts.persons.get(id), id);
+    const { name: said, ...standing } = readProperties(properties);
+    const name = said || stored.name;
     return {
-      id,
+      ...strangerOf(id),
+      ...standing,
       name: name || UNKNOWN,
-      color,
+      color: stored.color,
       known: name !== "",
       state,
       isHost: hosts.has(id),
@@ -68,6 +78,9 @@ export function describe(facts) {
     count: facts.count,
     me: people.find((person) => person.isMe) ?? null,
     iAmHost: hosts.has(facts.me),
+    // Who only came first wears the star where the server named no host, but has no rights over others.
+    manages: facts.roles.includes("host"),
+    muted: readProperties(facts.properties).muted,
     spotlight: people.find((person) => person.inSpotlight) ?? null,
     pins: readPins(facts.pinned),
   };

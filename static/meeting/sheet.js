@@ -1,51 +1,57 @@
-// The chat as a sheet over the tiles, where the window is narrow; there it counts what was not seen.
+// A panel that opens and closes: over the tiles where the window is narrow, beside them where it is wide.
 
-import { setAttribute, setText } from "./dom.js";
+import { setAttribute } from "./dom.js";
+
+/** @typedef {{panel: HTMLElement, toggle: HTMLElement, close: HTMLElement, first: HTMLElement}} Nodes */
 
 export class Sheet {
-  #unseen = 0;
+  /** @type {Set<(open: boolean) => void>} */
+  #listeners = new Set();
 
-  /** @param {Record<"panel" | "toggle" | "close" | "scrim" | "badge", HTMLElement>} nodes */
-  constructor(nodes) {
-    this.panel = nodes.panel;
-    this.toggle = nodes.toggle;
-    this.scrim = nodes.scrim;
-    this.badge = nodes.badge;
+  /**
+   * @param {Nodes} nodes `first` gets the focus when it opens
+   * @param {{fixed?: boolean}} [options] fixed: where the window is wide it is always there
+   */
+  constructor({ panel, toggle, close, first }, { fixed = false } = {}) {
+    this.panel = panel;
+    this.toggle = toggle;
+    this.first = first;
+    this.fixed = fixed;
     this.narrow = window.matchMedia("(max-width: 52rem)");
     this.narrow.addEventListener("change", () => this.show(false));
-    this.toggle.addEventListener("click", () => this.show(this.panel.dataset.open !== "true"));
-    for (const node of [nodes.close, nodes.scrim]) node.addEventListener("click", () => this.show(false));
-    this.panel.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && this.narrow.matches) this.show(false);
+    toggle.addEventListener("click", () => this.show(!this.open));
+    close.addEventListener("click", () => this.show(false));
+    panel.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !this.#stays) this.show(false);
     });
     this.show(false);
   }
 
-  get hidden() {
-    return this.narrow.matches && this.panel.dataset.open !== "true";
+  get open() {
+    return this.panel.dataset.open === "true";
   }
 
-  /** @param {boolean} open */
-  show(open) {
+  get hidden() {
+    return !this.open && !this.#stays;
+  }
+
+  get #stays() {
+    return this.fixed && !this.narrow.matches;
+  }
+
+  /** @param {(open: boolean) => void} listener */
+  onShow(listener) {
+    this.#listeners.add(listener);
+  }
+
+  /** @param {boolean} open @param {{focus?: boolean}} [options] focus: false leaves the keyboard where it is */
+  show(open, { focus = true } = {}) {
     const hadFocus = this.panel.contains(document.activeElement);
     setAttribute(this.panel, "data-open", String(open));
     setAttribute(this.toggle, "aria-expanded", String(open));
     this.panel.inert = this.hidden;
-    this.scrim.hidden = !(open && this.narrow.matches);
-    if (open) this.count(0);
-    if (open && this.narrow.matches) this.panel.querySelector("input")?.focus();
+    for (const listener of this.#listeners) listener(open);
+    if (open && focus && !this.#stays) this.first.focus();
     else if (hadFocus && this.hidden) this.toggle.focus();
-  }
-
-  heard() {
-    if (this.hidden) this.count(this.#unseen + 1);
-  }
-
-  /** @param {number} unseen */
-  count(unseen) {
-    this.#unseen = unseen;
-    this.badge.hidden = unseen === 0;
-    setText(this.badge, unseen > 9 ? "9+" : String(unseen));
-    setAttribute(this.toggle, "aria-label", unseen ? `Chat, ${unseen} unread` : "Chat");
   }
 }

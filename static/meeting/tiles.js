@@ -48,8 +48,9 @@ class Tile {
     this.face = el("span", { class: "face", "aria-hidden": "true" });
     this.name = el("span", { class: "tile__name", testid: "tile-name", dir: "auto" });
     this.me = el("span", { class: "tile__me", text: "you" });
-    const host = el("span", { class: "badge__word", text: "Host" });
-    this.host = el("span", { class: "badge badge--host", title: "Host" }, icon("star"), host);
+    this.host = badge("Host", icon("star"));
+    this.speaker = badge("Speaker", icon("speaker"));
+    this.muted = badge("Muted", icon("mute"));
     this.state = el("span", { class: "badge badge--away", text: "reconnecting…" });
     this.place = el("span");
     this.hand = el("span", { class: "badge badge--hand", testid: "hand", role: "img" }, icon("hand"), this.place);
@@ -80,6 +81,8 @@ class Tile {
     const shown = [
       { badge: this.hand, is: person.handPlace > 0 },
       { badge: this.host, is: person.isHost },
+      { badge: this.speaker, is: person.isSpeaker },
+      { badge: this.muted, is: person.muted },
       { badge: this.state, is: person.state === "DISCONNECTED" },
     ];
     arrange(this.badges, shown.filter(({ is }) => is).map(({ badge }) => badge));
@@ -95,4 +98,11 @@ class Tile {
     if (!iAmHost) this.spotlight.remove();
     else if (!this.spotlight.isConnected) this.node.append(this.spotlight);
   }
+}
+
+/** @param {string} text @param {Node} picture */
+function badge(text, picture) {
+  const kind = text.toLowerCase();
+  const word = el("span", { class: "badge__word", text });
+  return el("span", { class: `badge badge--${kind}`, testid: `tile-${kind}`, title: text }, picture, word);
 }

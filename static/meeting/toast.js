@@ -11,7 +11,7 @@ export class Toasts {
     this.node = node;
   }
 
-  /** @param {string} text @param {"plain" | "alarm"} tone */
+  /** @param {string} text @param {"plain" | "alarm" | "beam"} tone */
   show(text, tone = "plain") {
     const close = el("button", { type: "button", class: "toast__close", "aria-label": "Dismiss" }, icon("cross"));
     const toast = el("div", { class: `toast toast--${tone}`, testid: "toast" }, el("p", { text, dir: "auto" }), close);
@@ -24,6 +24,10 @@ export class Toasts {
     this.node.append(toast);
     while (this.node.children.length > MOST) this.node.firstElementChild?.remove();
     wait();
+  }
+
+  clear() {
+    this.node.replaceChildren();
   }
 
   /** What the server said about a refusal, in its own words. @param {Error & {hint?: string, reason?: string}} error */

@@ -109,7 +109,7 @@ def test_the_main_controls_have_names_and_roles(windows: Windows, server: Server
     page = ann.page
     expect(page.get_by_role("heading", level=1)).to_have_text(room)
     controls = page.get_by_role("navigation", name="Meeting controls")
-    for name in ("Raise hand", "Invite", "Leave"):
+    for name in ("Raise hand", "People, 2 here", "Invite", "Leave"):
         expect(controls.get_by_role("button", name=name, exact=True)).to_be_visible()
     chat = page.get_by_role("region", name="Chat", exact=True)
     expect(chat.get_by_role("log", name="Messages")).to_contain_text("hello")
@@ -137,6 +137,8 @@ def test_everything_that_can_be_used_has_a_name(windows: Windows, server: Server
     ann.expect_pins("Ann: two", "Ann: one")
     ann.spotlight("Ann")
     ann.expect_spotlight("Ann")
+    assert_all_named(ann.page)
+    ann.open_people()
     assert_all_named(ann.page)
     ann.leave()
     assert_all_named(ann.page)

@@ -41,6 +41,9 @@ class Window:
         self.hand_button = page.get_by_test_id("hand-button")
         self.toasts = page.get_by_test_id("toast")
         self.ended = page.get_by_test_id("ended")
+        self.panel = page.get_by_test_id("people")
+        self.rows = page.get_by_test_id("person-row")
+        self.dialog = page.get_by_test_id("confirm")
 
     def visit(self, room: str) -> None:
         """Open the meeting's page."""
@@ -156,3 +159,31 @@ class Window:
         for place, name in enumerate(names, 1):
             expect(self.tile(name).get_by_test_id("hand")).to_have_text(str(place))
         expect(self.page.get_by_test_id("hand")).to_have_count(len(names))
+
+    def open_people(self) -> None:
+        """Open the panel of people."""
+        self.page.get_by_test_id("people-toggle").click()
+        expect(self.panel).to_have_attribute("data-open", "true")
+
+    def row(self, name: str) -> Locator:
+        """The row of the person with this name in the panel of people."""
+        return self.rows.filter(has=self.page.get_by_test_id("row-name").get_by_text(name, exact=True))
+
+    def expect_rows(self, *names: str) -> None:
+        """Exactly these are listed, in this order."""
+        expect(self.page.get_by_test_id("row-name")).to_have_text(list(names))
+
+    def press(self, act: str, name: str) -> None:
+        """Press a button of somebody's row: speaker, spotlight, mute or remove."""
+        self.row(name).get_by_test_id(f"row-{act}").click()
+
+    def filter(self, text: str) -> None:
+        """Write a filter into the panel's box, and have it applied."""
+        self.page.get_by_test_id("filter-input").fill(text)
+        self.page.get_by_test_id("filter-show").click()
+
+    def answer(self, button: str) -> None:
+        """Answer the question that stands before everything: yes or no."""
+        expect(self.dialog).to_be_visible()
+        self.page.get_by_test_id(f"confirm-{button}").click()
+        expect(self.dialog).to_be_hidden()

@@ -3,17 +3,20 @@ import { test } from "node:test";
 
 import { ending } from "../../static/meeting/endings.js";
 import { news } from "../../static/meeting/news.js";
+import { notices } from "../../static/meeting/notices.js";
 import { freeToneOf, TONES, toneOf } from "../../static/meeting/palette.js";
 import { readPerson } from "../../static/meeting/person.js";
 import { describe, hostsOf } from "../../static/meeting/scene.js";
 
-const peer = (id, roles = [], state = "ACTIVE") => ({ session_id: id, roles, state });
+const peer = (id, roles = [], properties = {}) => ({ session_id: id, roles, state: "ACTIVE", properties });
 
 /** Ana came first, then Ben, then Cleo; this page is Ben's. */
 function facts(changes = {}) {
   const names = { ana: "Ana", ben: "Ben", cleo: "Cleo" };
   return {
     me: "ben",
+    roles: ["guest"],
+    properties: {},
     peers: Object.keys(names).map((id) => peer(id)),
     count: 3,
     persons: new Map(Object.entries(names).map(([id, name]) => [id, { name, color: "teal" }])),
@@ -38,6 +41,21 @@ test("where nobody holds the role, whoever came first is host", () => {
 test("only the host is offered the stage (H79)", () => {
   assert.equal(describe(facts()).iAmHost, false);
   assert.equal(describe(facts({ me: "ana" })).iAmHost, true);
+});
+
+test("rights over others come with the role alone, not with having come first", () => {
+  assert.equal(describe(facts({ me: "ana" })).manages, false);
+  assert.equal(describe(facts({ roles: ["host"] })).manages, true);
+});
+
+test("what the server vouches for comes before what anybody can store", () => {
+  const ana = peer("ana", [], { name: "Anabel", muted: "yes", $Roles: '"speaker"' });
+  const { name, known, muted, isSpeaker } = describe(facts({ peers: [ana] })).people[0];
+  assert.deepEqual([name, known, muted, isSpeaker], ["Anabel", true, true, true]);
+  for (const properties of [undefined, {}, { name: "", muted: "no", $Roles: "" }]) {
+    const plain = describe(facts({ peers: [{ ...ana, properties }] })).people[0];
+    assert.deepEqual([plain.name, plain.muted, plain.isSpeaker], ["Ana", false, false]);
+  }
 });
 
 test("tiles stand as people joined", () => {
@@ -102,10 +120,30 @@ test("comings, goings and hands are told in words", () => {
   assert.deepEqual(news(after, before), ["Cleo left.", "Ana lowered the hand."]);
 });
 
-test("the person in the spotlight is told so", () => {
+test("the spotlight on others is news, on oneself a notice", () => {
   const before = describe(facts());
-  assert.deepEqual(news(before, describe(facts({ spotlight: "ben" }))), ["You are in the spotlight."]);
-  assert.deepEqual(news(before, describe(facts({ spotlight: "ana" }))), ["Ana is in the spotlight."]);
+  const [mine, hers] = ["ben", "ana"].map((spotlight) => describe(facts({ spotlight })));
+  const told = (one, other) => [news(one, other), notices(one, other).map(({ text }) => text)];
+  assert.deepEqual(told(before, hers), [["Ana is in the spotlight."], []]);
+  assert.deepEqual(told(hers, before), [["Nobody is in the spotlight now."], []]);
+  assert.deepEqual(told(before, mine), [[], ["You are in the spotlight."]]);
+  assert.deepEqual(told(mine, before), [[], ["You are no longer in the spotlight."]]);
+  assert.deepEqual(told(mine, hers), [["Ana is in the spotlight."], ["You are no longer in the spotlight."]]);
+});
+
+test("whoever is muted, or made a speaker, is told so, and told when it ends", () => {
+  const plain = describe(facts());
+  const muted = describe(facts({ properties: { muted: "yes" } }));
+  const speaker = describe(facts({ peers: [peer("ben", [], { $Roles: '"speaker"' })] }));
+  const texts = (one, other) => notices(one, other).map(({ text }) => text);
+  assert.deepEqual(texts(plain, muted), ["The host muted you: you can read the chat, but not write."]);
+  assert.deepEqual(texts(muted, plain), ["You can write in the chat again."]);
+  assert.deepEqual(texts(plain, speaker), ["You are a speaker now."]);
+  assert.deepEqual(texts(speaker, plain), ["You are no longer a speaker."]);
+});
+
+test("a page that was reloaded is told nothing that it shows anyway", () => {
+  assert.deepEqual(notices(null, describe(facts({ spotlight: "ben", properties: { muted: "yes" } }))), []);
 });
 
 test("whoever becomes host is told so", () => {
@@ -123,5 +161,6 @@ test("every ending has words, and a hint where the server alone knows why", () =
   assert.equal(ending("CLOSED_BY_CLIENT").title, "You left the meeting");
   assert.equal(ending("NOBODY_KNOWS").title, ending(undefined).title);
   assert.equal(ending("ACCESS_DENIED", "Ask for a link.").text, "Ask for a link.");
+  assert.match(ending("CLOSED_BY_CONTROLLER").text, /host/u);
   assert.equal(ending("EXPIRED", "the session is closed").text, ending("EXPIRED").text);
 });
