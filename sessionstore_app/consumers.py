@@ -8,24 +8,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from channels.consumer import AsyncConsumer
 
 from sessionstore_app import conf, handshake
 from sessionstore_app.core.close import CloseReason
-from sessionstore_app.core.errors import InternalError, InvalidRequest, NotOpen, ParseError, SessionStoreError
+from sessionstore_app.core.entries import Author
+from sessionstore_app.core.errors import (
+    InternalError,
+    InvalidRequest,
+    NotJoined,
+    NotOpen,
+    ParseError,
+    SessionStoreError,
+)
 from sessionstore_app.core.jsontext import size_bytes
+from sessionstore_app.core.patterns import check_room_name
 from sessionstore_app.handlers import HANDLERS, IN_TURN, PATIENT
 from sessionstore_app.handlers.socket import Followed
 from sessionstore_app.handshake import Handshake, Refusal, SocketCounts
 from sessionstore_app.protocol import gate, jsonrpc, methods
 from sessionstore_app.protocol.jsonrpc import Batch, Refused, Request
 from sessionstore_app.ratelimit import RefusedFrames, WriteBucket
-from sessionstore_app.services import presence, transports
+from sessionstore_app.services import policy, presence, transports, watching
 from sessionstore_app.services.connection import Connection, run_to_first_suspension
 from sessionstore_app.services.hub import Hub
+from sessionstore_app.services.localroom import LocalRoom
+from sessionstore_app.services.policy import Identity
+from sessionstore_app.services.reach import Reach
 from sessionstore_app.services.sessions import OpenSession
 
 logger = logging.getLogger("sessionstore_app")
@@ -109,6 +122,44 @@ class Socket:
         if self.connection.session is None:
             raise NotOpen
         return self.connection.session
+
+    @property
+    def identity(self) -> Identity:
+        """Who it is. Raises NotOpen."""
+        return self.session.identity
+
+    @property
+    def author(self) -> Author:
+        """As whom it writes. Raises NotOpen."""
+        return self.session.author
+
+    @property
+    def session_id(self) -> str:
+        """Its session's id. Raises NotOpen."""
+        return self.session.id
+
+    def reach(self, *needed: str, room: str | None = None, any_room: bool = False) -> Reach:
+        """Which sessions it reaches. Raises AccessDenied."""
+        return watching.socket_reach(self.connection, *needed, room=room, any_room=any_room)
+
+    def local_room(self, room: str) -> LocalRoom | None:
+        """The room it is in; None for one that it manages. Raises NotJoined."""
+        if room in self.connection.members and room in self.hub.rooms:
+            return self.hub.rooms[room]
+        check_room_name(room, conf.current().room_length)
+        if "manage_room" not in policy.permissions(self.identity):
+            raise NotJoined
+        return None
+
+    @contextmanager
+    def sparing(self) -> Iterator[None]:
+        """If its own session ends meanwhile, by its own request or by somebody else, it is answered first."""
+        with self.hub.served.sparing(self.connection) as spared:
+            try:
+                yield
+            finally:
+                if spared.reason is not None:
+                    self.close_soon(spared.reason)
 
     def expect_open(self) -> None:
         """Close the socket unless its session is asked for in time."""
@@ -282,11 +333,9 @@ class Socket:
         except Exception:
             logger.exception("The method %s failed.", request.method)
             return _refusal(request, InternalError())
-        if request.is_notification:
-            return None
-        if isinstance(result, Followed):
-            return Followed(jsonrpc.result_text(request.id, result.text), result.then)
-        return jsonrpc.result_text(request.id, result)
+        text = result.text if isinstance(result, Followed) else result
+        answer = None if request.is_notification or text is None else jsonrpc.result_text(request.id, text)
+        return Followed(answer, result.then) if isinstance(result, Followed) else answer
 
 
 def _refusal(call: Request | Refused, error: SessionStoreError) -> str | None:
@@ -301,13 +350,12 @@ def _parse(text: str) -> Request | Refused | Batch:
 
 
 def _batch_reply(replies: list[Reply]) -> Reply:
-    texts = [reply.text if isinstance(reply, Followed) else reply for reply in replies if reply is not None]
-    if not texts:
-        return None
+    texts = [reply.text if isinstance(reply, Followed) else reply for reply in replies]
+    answers = [text for text in texts if text is not None]
     following = [reply.then for reply in replies if isinstance(reply, Followed)]
 
     def then() -> None:
         for act in following:
             act()
 
-    return Followed(f"[{','.join(texts)}]", then)
+    return Followed(f"[{','.join(answers)}]" if answers else None, then)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from sessionstore_app.core.errors import AccessDenied
 from sessionstore_app.core.jsontext import dumps
+from sessionstore_app.handlers.caller import Caller
 from sessionstore_app.handlers.socket import Socket
 from sessionstore_app.protocol import methods
 from sessionstore_app.services import locks, policy
@@ -36,14 +37,14 @@ async def lock_release(socket: Socket, params: methods.LockRelease) -> str:
     return dumps({"released": released})
 
 
-async def lock_get(socket: Socket, params: methods.LockGet) -> str:
+async def lock_get(caller: Caller, params: methods.LockGet) -> str:
     """Who holds a lock; null for a free one."""
-    policy.require(socket.session.identity, "view_session")
+    policy.require(caller.identity, "view_session")
     found = await locks.find(locks.check_name(params.name))
     return "null" if found is None else dumps(asdict(found))
 
 
-async def lock_list(socket: Socket, params: methods.LockList) -> str:
+async def lock_list(caller: Caller, params: methods.LockList) -> str:
     """All locks that are held."""
-    policy.require(socket.session.identity, "view_session")
+    policy.require(caller.identity, "view_session")
     return dumps({"locks": [asdict(lock) for lock in await locks.locks.alist()]})

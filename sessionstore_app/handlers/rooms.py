@@ -13,7 +13,8 @@ from sessionstore_app.core.entries import Change, Entry, Epoch, SessionId
 from sessionstore_app.core.errors import InvalidParams, LimitExceeded
 from sessionstore_app.core.jsontext import dumps
 from sessionstore_app.core.patterns import PatternSet, check_key, check_room_name, compiled
-from sessionstore_app.handlers.socket import Socket, require_managed, take_message
+from sessionstore_app.handlers.caller import Caller, take_message
+from sessionstore_app.handlers.socket import Socket
 from sessionstore_app.protocol import frames, methods
 from sessionstore_app.services import clock, entrylog, hub, jobs, locks, policy, questions, record, sessions, telling
 from sessionstore_app.services.entrylog import Written
@@ -48,94 +49,90 @@ async def room_leave(socket: Socket, params: methods.RoomLeave) -> str:
     return dumps({"cleared": cleared})
 
 
-async def room_set(socket: Socket, params: methods.RoomSet) -> str:
+async def room_set(caller: Caller, params: methods.RoomSet) -> str:
     """Write a value."""
-    change = _change(socket, params.room, params.key, params)
-    return await _write_one(socket, params.room, change, params.op, params.lock)
+    change = _change(caller, params.room, params.key, params)
+    return await _write_one(caller, params.room, change, params.op, params.lock)
 
 
-async def room_delete(socket: Socket, params: methods.RoomDelete) -> str:
+async def room_delete(caller: Caller, params: methods.RoomDelete) -> str:
     """Delete a key."""
     change = Change(key=_key(params.key), if_version=params.if_version)
-    return await _write_one(socket, params.room, change, params.op)
+    return await _write_one(caller, params.room, change, params.op)
 
 
-async def room_update(socket: Socket, params: methods.RoomUpdate) -> str:
+async def room_update(caller: Caller, params: methods.RoomUpdate) -> str:
     """Change a value by a rule."""
     change = Change(key=_key(params.key), operation=methods.operation(params))
-    return await _write_one(socket, params.room, change, params.op)
+    return await _write_one(caller, params.room, change, params.op)
 
 
-async def room_write(socket: Socket, params: methods.RoomWrite) -> str:
+async def room_write(caller: Caller, params: methods.RoomWrite) -> str:
     """Write several keys together."""
-    changes = tuple(_change(socket, params.room, item.key, item) for item in params.ops)
+    changes = tuple(_change(caller, params.room, item.key, item) for item in params.ops)
     check_distinct(changes)
-    written = await _write(socket, params.room, changes, params.op)
+    written = await _write(caller, params.room, changes, params.op)
     result = written.result
     return frames.writes_result(result.version, written.texts.values(), duplicate=result.duplicate)
 
 
-async def _write_one(socket: Socket, room: str, change: Change, op: int | None, lock: str | None = None) -> str:
-    written = await _write(socket, room, (change,), op, lock)
+async def _write_one(caller: Caller, room: str, change: Change, op: int | None, lock: str | None = None) -> str:
+    written = await _write(caller, room, (change,), op, lock)
     return frames.write_result(written.texts[change.key], duplicate=written.result.duplicate)
 
 
 async def _write(
-    socket: Socket, room: str, changes: tuple[Change, ...], op: int | None, lock: str | None = None
+    caller: Caller, room: str, changes: tuple[Change, ...], op: int | None, lock: str | None = None
 ) -> Written:
-    epoch = _writable_epoch(socket, room)
-    socket.take_writes(len(changes))
-    fenced = None if lock is None else partial(locks.fence, socket.session.id, locks.check_name(lock))
+    epoch = _writable_epoch(caller, room)
+    caller.take_writes(len(changes))
+    fenced = None if lock is None else partial(locks.fence, caller.session_id or "", locks.check_name(lock))
     return await entrylog.write(
         room,
         epoch if epoch is not None else await entrylog.room_epoch(room),
         changes,
-        by=socket.session.author,
+        by=caller.author,
         op=op,
         fenced=fenced,
         # The room was cleared meanwhile: whoever left it must not write into the next one.
-        refresh=lambda: _writable_epoch(socket, room),
+        refresh=lambda: _writable_epoch(caller, room),
     )
 
 
-def _writable_epoch(socket: Socket, room: str) -> Epoch | None:
-    """The epoch of a room the caller is in; None for one it manages from outside. Raises NotJoined."""
-    if room in socket.connection.members:
-        local = socket.hub.rooms.get(room)
-        if local is not None:
-            return local.epoch
-    require_managed(socket, room)
-    return None
+def _writable_epoch(caller: Caller, room: str) -> Epoch | None:
+    """The epoch of a room the caller is in; None for one it may use from outside. Raises NotJoined, AccessDenied."""
+    local = caller.local_room(room)
+    return None if local is None else local.epoch
 
 
 def _key(key: str) -> str:
     return check_key(key, conf.current().key_length)
 
 
-def _change(socket: Socket, room: str, key: str, params: methods.RoomSet | methods.WriteItem) -> Change:
-    if params.lifetime == "session" and room not in socket.connection.members:
+def _change(caller: Caller, room: str, key: str, params: methods.RoomSet | methods.WriteItem) -> Change:
+    if params.lifetime == "session" and caller.local_room(room) is None:
         raise InvalidParams("An entry dies with a session of the room.", hint="Join the room, or leave lifetime out.")
     return Change(
         key=_key(key),
         text=None if params.value is None else dumps(params.value),
         if_version=params.if_version,
         ttl_ms=None if params.ttl_seconds is None else max(1, round(params.ttl_seconds * 1000)),
-        owner=SessionId(socket.session.id) if params.lifetime == "session" else None,
+        owner=SessionId(caller.session_id) if params.lifetime == "session" and caller.session_id else None,
     )
 
 
-async def room_get(socket: Socket, params: methods.RoomGet) -> str:
+async def room_get(caller: Caller, params: methods.RoomGet) -> str:
     """Read one entry."""
     key = _key(params.key)
-    reading = await _read(socket, params.room, compiled(frozenset({key})))
+    reading = await _read(caller, params.room, compiled(frozenset({key})))
     entries = reading.entries
     return frames.entry(entries[0] if entries else Entry(key=key))
 
 
-async def room_snapshot(socket: Socket, params: methods.RoomSnapshot) -> str:
+async def room_snapshot(caller: Caller, params: methods.RoomSnapshot) -> str:
     """Read many entries at one instant."""
     wanted = compiled(sessions.checked_patterns(params.keys))
-    reading = await _read(socket, params.room, wanted)
+    reading = await _read(caller, params.room, wanted)
     entries = sessions.with_absent(reading.entries, wanted.exact)
     return f'{{"epoch":"{reading.epoch}","version":{reading.version},"entries":{frames.entries(entries)}}}'
 
@@ -151,8 +148,8 @@ class _Read:
         self.entries = entries
 
 
-async def _read(socket: Socket, room: str, patterns: PatternSet) -> _Read:
-    epoch = _writable_epoch(socket, room)
+async def _read(caller: Caller, room: str, patterns: PatternSet) -> _Read:
+    epoch = _writable_epoch(caller, room)
     if epoch is None:
         epoch = await entrylog.current_epoch(room)
     reading = await entrylog.read(room, epoch, patterns)
@@ -178,38 +175,37 @@ async def room_unobserve(socket: Socket, params: methods.RoomUnobserve) -> str:
     return dumps({"observing": sorted(member.patterns.patterns)})
 
 
-async def room_peers(socket: Socket, params: methods.RoomPeers) -> str:
+async def room_peers(caller: Caller, params: methods.RoomPeers) -> str:
     """A page of the peers."""
     page = conf.current().peers_per_page
     limit = min(params.limit or page, page)
     after = params.after or ""
-    if params.room in socket.connection.members:
-        peers = socket.hub.rooms[params.room].peers
-        ids = sorted(session_id for session_id in peers if session_id > after)[:limit]
-        texts, count = [peers[session_id] for session_id in ids], len(peers)
+    local = caller.local_room(params.room)
+    if local is not None:
+        ids = sorted(session_id for session_id in local.peers if session_id > after)[:limit]
+        texts, count = [local.peers[session_id] for session_id in ids], len(local.peers)
     else:
-        require_managed(socket, params.room)
         found, count = await record.ask(partial(questions.peers_page, params.room, limit, after))
         texts = [telling.peer_text(peer) for peer in found]
     return f'{{"peers":[{",".join(texts)}],"count":{count}}}'
 
 
-async def room_broadcast(socket: Socket, params: methods.RoomBroadcast) -> str:
+async def room_broadcast(caller: Caller, params: methods.RoomBroadcast) -> str:
     """Send the peers a message that is not stored."""
-    if params.room not in socket.connection.members:
-        require_managed(socket, params.room)
-    data = take_message(socket, params.data)
-    local = socket.hub.rooms.get(params.room)
-    sender = frames.author(socket.session.author)
-    frame = frames.room_message(params.room, params.event, data, sender, clock.now_ms())
+    local = caller.local_room(params.room)
+    data = take_message(caller, params.data)
+    frame = frames.room_message(params.room, params.event, data, frames.author(caller.author), clock.now_ms())
     await hub.announce((params.room, Said(frame)))
-    return dumps({"count": 0 if local is None else len(local.peers)})
+    if local is not None:
+        return dumps({"count": len(local.peers)})
+    _, count = await record.ask(partial(questions.peers_page, params.room, 1, ""))
+    return dumps({"count": count})
 
 
-async def room_clear(socket: Socket, params: methods.RoomClear) -> str:
+async def room_clear(caller: Caller, params: methods.RoomClear) -> str:
     """Empty a room."""
     check_room_name(params.room, conf.current().room_length)
-    policy.require(socket.session.identity, "manage_room")
+    policy.require(caller.identity, "manage_room")
     epoch, happened = await record.run(jobs.Clear(room=params.room, reason="CLEARED"))
     await telling.tell(happened)
     return dumps({"epoch": str(epoch)})

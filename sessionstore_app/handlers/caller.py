@@ -1,0 +1,65 @@
+"""Who asks, by whichever way: what the handlers need that serve sockets and HTTP alike."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Final, Protocol
+
+from sessionstore_app import conf
+from sessionstore_app.core.close import CloseReason
+from sessionstore_app.core.entries import Author
+from sessionstore_app.core.errors import InvalidParams, ValueTooLarge
+from sessionstore_app.core.jsontext import Json, dumps, size_bytes
+from sessionstore_app.services.localroom import LocalRoom
+from sessionstore_app.services.policy import Identity
+from sessionstore_app.services.reach import Reach
+
+# What one message to sessions may be.
+MESSAGE_BYTES: Final = 8_192
+
+
+class Caller(Protocol):
+    """A session on its socket, or somebody over HTTP, who has no session."""
+
+    @property
+    def identity(self) -> Identity: ...
+    @property
+    def author(self) -> Author: ...
+    @property
+    def session_id(self) -> str | None: ...
+
+    def take_writes(self, number: int) -> None:
+        """Spend writes of the caller's allowance. Raises RateLimited or LimitExceeded."""
+
+    def reach(self, *needed: str, room: str | None = None, any_room: bool = False) -> Reach:
+        """Which sessions it reaches with these permissions. Raises AccessDenied."""
+
+    def local_room(self, room: str) -> LocalRoom | None:
+        """The room it is in; None for one that it may use from outside. Raises NotJoined or AccessDenied."""
+
+    def sparing(self) -> AbstractContextManager[None]:
+        """If its own session ends meanwhile, it is answered first."""
+
+    def close_soon(self, reason: CloseReason) -> None:
+        """Its own session has ended: close once it was answered."""
+
+
+def own_session(caller: Caller, session_id: str | None) -> str:
+    """The session that is meant; one's own where none is named. Raises InvalidParams for a caller that has none."""
+    if session_id is not None:
+        # An empty id is one that nobody has.
+        return session_id
+    if caller.session_id is None:
+        raise InvalidParams("Over HTTP there is no own session.", hint="Name session_id.")
+    return caller.session_id
+
+
+def take_message(caller: Caller, data: Json) -> str:
+    """A message's data as text; it costs by its size. Raises ValueTooLarge or RateLimited."""
+    text = dumps(data)
+    size = size_bytes(text)
+    if size > MESSAGE_BYTES:
+        raise ValueTooLarge("The message is too large.", limit=MESSAGE_BYTES, actual=size)
+    # Many are sent it.
+    caller.take_writes(1 + size // conf.current().value_bytes)
+    return text
