@@ -19,7 +19,7 @@ async function inRoom(options = {}) {
 /** Answers each write as it comes, and says which came: [method, key, op]. */
 async function answerAll(world) {
   const came = [];
-  for (let seen = null; ; ) {
+  for (let seen = null; ;) {
     const write = world.socket.sent.filter(({ params }) => params?.op !== undefined).at(-1);
     if (!write || write === seen) return came;
     seen = write;
@@ -69,15 +69,17 @@ test("a guarded set is never left out, nor is one with another write between", a
     room.store.set("k", 1),
     room.store.set("k", 2, { ifVersion: 1 }),
     room.store.set("k", 3, { ifVersion: 2 }),
-    room.store.set("other", 4),
+    room.store.set("k", 4, { lock: "slides" }),
     room.store.set("k", 5),
+    room.store.set("other", 6),
+    room.store.set("k", 7),
   ];
   await settle();
   await answerAll(world);
   await Promise.all(results);
   assert.deepEqual(
     world.socket.calls("room.set").map(({ params }) => params.value),
-    [0, 1, 2, 3, 4, 5],
+    [0, 1, 2, 3, 4, 5, 6, 7],
   );
 });
 

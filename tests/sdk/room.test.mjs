@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AccessDenied } from "../../sessionstore_app/static/sessionstore_app/sdk/index.js";
-import { entry, joined, ME, peer, settle, World } from "./world.mjs";
+import { entry, joined, ME, never, outcome, peer, settle, World } from "./world.mjs";
 
 async function inRoom(changes = {}, options = {}) {
   const world = new World();
@@ -49,7 +49,7 @@ test("the room shows where it is and what we are in it", async () => {
 test("a refused join rejects, is not reported as well, and may be tried again", async () => {
   const world = new World();
   const session = await world.connect();
-  session.onError(() => assert.fail("its caller knows"));
+  session.onError(never("its caller knows"));
   const refused = assert.rejects(session.join("standup"), AccessDenied);
   await settle();
   await world.socket.refuse(world.socket.last("room.join"), "ACCESS_DENIED", {}, -32002);
@@ -163,11 +163,62 @@ test("in a large room, those beyond the first page are not taken to have left", 
   assert.deepEqual(ids(room.peers.list).sort(), ["b", "c", ME].sort());
 });
 
+const taken = (reason, joined = []) => ({
+  room: "standup",
+  count: 1,
+  joined,
+  left: [{ session_id: ME, reason }],
+  updated: [],
+});
+
+test("a room that the server takes this session out of has ended, and that is told", async () => {
+  const { world, session, room } = await inRoom({ peers: [peer(ME), peer("b")], count: 2 });
+  const errors = [];
+  session.onError((error) => errors.push(error));
+  const waiting = Promise.all([outcome(room.store.set("a", 1)), outcome(room.store.set("b", 2))]);
+  await settle();
+  await world.socket.notify("room.peers", taken("ACCESS_DENIED"));
+  assert.equal(room.joined, false);
+  assert.equal(errors.length, 1);
+  assert.ok(errors[0] instanceof AccessDenied);
+  await assert.rejects(room.store.get("a"), AccessDenied);
+  await world.socket.refuse(world.socket.last("room.set"), "NOT_JOINED");
+  assert.deepEqual(await waiting, ["NOT_JOINED", "ACCESS_DENIED"]);
+  await world.reconnect({ rooms: [] });
+  assert.equal(world.socket.calls("room.join").length, 0);
+});
+
+test("a session that is about to be closed is taken out of its rooms first: the state says so, no error", async () => {
+  const { world, session, room } = await inRoom();
+  session.onError(never("the state says so"));
+  await world.socket.notify("room.peers", taken("CLOSED_BY_CONTROLLER"));
+  await assert.rejects(room.broadcast("chat"), { reason: "CLOSED_BY_CONTROLLER" });
+  await world.socket.drop(4011);
+  assert.equal(session.state, "closed");
+});
+
+test("joining after one was taken out gives another room", async () => {
+  const { world, session, room } = await inRoom();
+  await world.socket.notify("room.peers", taken("LEFT"));
+  assert.equal(room.joined, false);
+  assert.notEqual(await world.join(session), room);
+});
+
+test("being taken out overtakes the answer to the join: the room was entered, and has ended", async () => {
+  const world = new World();
+  const session = await world.connect();
+  const joining = session.join("standup");
+  await settle();
+  await world.socket.notify("room.peers", taken("ACCESS_DENIED"));
+  await world.socket.reply(world.socket.last("room.join"), joined());
+  assert.equal((await joining).joined, false);
+});
+
 test("messages reach the listeners of their event", async () => {
   const { world, room } = await inRoom();
   const heard = [];
   const stop = room.onMessage("chat", ({ data, from, at }) => heard.push([data, from.session_id, at]));
-  room.onMessage("other", () => assert.fail("another event"));
+  room.onMessage("other", never("another event"));
   const message = {
     room: "standup",
     event: "chat",

@@ -67,7 +67,10 @@ test("after these close codes the client comes back", async () => {
 test("after others it stays away, and says why", async () => {
   const reasons = {
     4003: "MESSAGE_QUEUE_LIMIT_REACHED",
+    4008: "ABORTED",
+    4009: "LOST_MESSAGES",
     4011: "CLOSED_BY_CONTROLLER",
+    4012: "FAILED_OVER",
     4013: "EXPIRED",
     4014: "REVOKED",
   };

@@ -41,7 +41,7 @@ test("a value that JSON would turn into null is refused instead of deleting the 
 test("writes carry their options in the words of the protocol", async () => {
   const { world, room } = await observing();
   const answers = [
-    room.store.set("a", 1, { ifVersion: 0, ttlSeconds: 5, lifetime: "session" }),
+    room.store.set("a", 1, { ifVersion: 0, ttlSeconds: 5, lifetime: "session", lock: "slides" }),
     room.store.delete("a", { ifVersion: 3 }),
     room.store.update("a", { do: "append", item: { id: 1 }, cap: 3, unique: "id" }),
     room.store.write([{ key: "a", value: 2 }, { key: "b" }]),
@@ -63,6 +63,7 @@ test("writes carry their options in the words of the protocol", async () => {
     if_version: 0,
     ttl_seconds: 5,
     lifetime: "session",
+    lock: "slides",
     op: 1,
   });
   assert.deepEqual(params("room.delete"), { ...room_, key: "a", if_version: 3, op: 2 });

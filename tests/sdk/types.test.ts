@@ -2,11 +2,18 @@
 
 import {
   connect,
+  quote,
   SessionStoreError,
   VersionConflict,
   type Entry,
+  type FilterFault,
+  type LockInfo,
   type Peer,
+  type PropertiesSet,
+  type Room,
   type Session,
+  type SessionEvent,
+  type SessionsPage,
   type Stop,
 } from "../../sessionstore_app/static/sessionstore_app/sdk/index.js";
 
@@ -87,4 +94,68 @@ export async function untypedKeysAndErrors() {
     if (error instanceof VersionConflict) same<Entry | undefined>()(error.current);
     if (error instanceof SessionStoreError) same<number | undefined>()(error.retryAfterSeconds);
   }
+}
+
+export async function typedSessions(session: Session) {
+  const { sessions } = session;
+  same<Readonly<Record<string, string>>>()(session.properties);
+  same<Readonly<Record<string, string | null>>>()((await session.setProperties({ mood: "busy", old: null })).changed);
+  same<PropertiesSet>()(await sessions.set("s1", { mood: null }));
+  same<PropertiesSet>()(await sessions.set({ sessionId: "s1", room: "standup" }, { mood: null }));
+  same<number>()(await sessions.set({ filter: "all", room: "standup" }, { mood: "busy" }));
+  same<Readonly<Record<string, string>>>()(await sessions.get("s1", ["*F"]));
+  same<number>()(await sessions.terminate({ filter: `$Country is ${quote("FR")}` }));
+  same<number>()(await sessions.changeRoles("s1", { remove: ["host"] }));
+  same<number>()(await sessions.send({ sessionId: "s1" }, "notice", { text: "hello" }));
+  same<number>()(await sessions.observeFor({ filter: "all" }, "standup", "agenda"));
+  same<SessionsPage>()(await sessions.list({ properties: ["mood"], limit: 10, after: "s1" }));
+  same<number>()((await sessions.count({ by: ["mood"] })).people);
+  for await (const { state } of sessions.all({ filter: "all" })) same<"ACTIVE" | "DISCONNECTED">()(state);
+
+  // @ts-expect-error nobody is meant
+  await sessions.terminate({ room: "standup" });
+  // @ts-expect-error either a session or a filter
+  await sessions.terminate({ sessionId: "s1", filter: "all" });
+  // @ts-expect-error properties are strings
+  await session.setProperties({ mood: 5 });
+  // @ts-expect-error one page follows another by itself
+  sessions.all({ after: "s1" });
+}
+
+export function typedListeners({ sessions, onProperties, onMessage }: Session): Stop[] {
+  return [
+    sessions.listen(
+      { filter: "all", room: "standup", properties: ["mood"], after: new Date() },
+      (event) => {
+        same<SessionEvent>()(event);
+        same<string | null>()(event.close_reason);
+      },
+      {
+        onReady: (count) => same<number>()(count),
+        onClosed: (error) => same<readonly FilterFault[] | undefined>()(error.errors),
+      },
+    ),
+    onProperties((properties, changed) => [properties.mood, changed.mood]),
+    onMessage<string>("notice", ({ data, from }) => {
+      same<string>()(data);
+      same<string | null | undefined>()(from?.session_id);
+    }),
+  ];
+}
+
+export async function typedLocks({ locks }: Session, room: Room) {
+  {
+    await using lock = await locks.acquire("slides", { scope: "connection", timeoutSeconds: 5 });
+    same<number>()(lock.sequence);
+    same<{ reason: string }>()(await lock.lost);
+    await room.store.set("slide", 1, { lock: lock.name });
+  }
+  same<LockInfo | null>()(await locks.get("slides"));
+  same<LockInfo[]>()(await locks.list());
+  same<boolean>()(await locks.release("slides", { force: true }));
+
+  // @ts-expect-error no such scope
+  await locks.acquire("slides", { scope: "page" });
+  // @ts-expect-error a write of several keys needs no lock
+  await room.store.write([{ key: "slide", value: 1, lock: "slides" }]);
 }

@@ -39,6 +39,7 @@ class FakeClock {
 
 class FakeSocket {
   sent = [];
+  answered = new Set();
   closedWith = null;
   onopen = null;
   onmessage = null;
@@ -75,10 +76,12 @@ class FakeSocket {
   }
 
   reply(call, result) {
+    this.answered.add(call.id);
     return this.receive({ jsonrpc: "2.0", id: call.id, result });
   }
 
   refuse(call, reason, data = {}, code = -32000) {
+    this.answered.add(call.id);
     return this.receive({ jsonrpc: "2.0", id: call.id, error: { code, message: reason, data: { reason, ...data } } });
   }
 
@@ -93,6 +96,15 @@ export class FakeStorage extends Map {
   setItem = (key, value) => void this.set(key, value);
   removeItem = (key) => void this.delete(key);
 }
+
+/** A listener that must not be called. What listeners throw is caught, so this fails outside of them. */
+export const never = (message) => () =>
+  queueMicrotask(() => {
+    throw new Error(message);
+  });
+
+/** What a promise came to: its value, or the reason of its error. */
+export const outcome = (promise) => promise.catch(({ reason }) => reason);
 
 /** The same numbers for the same seed. */
 export function seeded(seed) {
@@ -195,6 +207,23 @@ export class World {
     this.socket.onopen({});
     await settle();
     await this.socket.reply(this.socket.last("session.open"), opened(changes));
+  }
+
+  /** The oldest call of this method that is not answered. Parts of the SDK that are loaded first take many turns. */
+  async asked(method) {
+    for (let turns = 0; turns < 100_000; turns++) {
+      const call = this.socket.calls(method).find(({ id }) => !this.socket.answered.has(id));
+      if (call) return call;
+      await settle();
+    }
+    throw new Error(`${method} was not asked`);
+  }
+
+  /** Answers that call. @returns its params */
+  async answer(method, result) {
+    const call = await this.asked(method);
+    await this.socket.reply(call, result);
+    return call.params;
   }
 
   async connect(options = {}, changes = {}) {

@@ -1,4 +1,4 @@
-/** Why a socket closed. */
+/** The close reasons. */
 
 export const CLOSE_REASONS = new Map([
   [1012, "SERVER_SHUTDOWN"],

@@ -1,4 +1,4 @@
-/** Every refusal as a class. */
+/** Refusals as classes. */
 
 /** @import * as T from "./internal.js" */
 
@@ -14,13 +14,16 @@ export class SessionStoreError extends Error {
 export const ERRORS = new Map();
 
 /** @type {Record<string, typeof SessionStoreError>} */
-const refusals = new Proxy({}, {
-  get(_, /** @type {string} */ name) {
-    const Refusal = class extends SessionStoreError {};
-    ERRORS.set(name.replace(/\B[A-Z]/g, "_$&").toUpperCase(), Refusal);
-    return Refusal;
+const refusals = new Proxy(
+  {},
+  {
+    get(_, /** @type {string} */ name) {
+      const Refusal = class extends SessionStoreError {};
+      ERRORS.set(name.replace(/\B[A-Z]/g, "_$&").toUpperCase(), Refusal);
+      return Refusal;
+    },
   },
-});
+);
 
 export const {
   ParseError,

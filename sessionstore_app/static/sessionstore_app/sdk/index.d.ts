@@ -1,5 +1,7 @@
 /** The public types of the SDK. */
 
+/// <reference lib="esnext.disposable" />
+
 export type Json = null | boolean | number | string | Json[] | { [member: string]: Json };
 
 export type State = "connecting" | "open" | "reconnecting" | "closed";
@@ -107,6 +109,11 @@ export interface Message<Data = any> {
   at: string;
 }
 
+export interface SessionMessage<Data = any> extends Omit<Message<Data>, "from"> {
+  /** null: the server. */
+  from: Principal | null;
+}
+
 export interface Cleared {
   /** LAST_PEER_LEFT, CLEARED, IDLE, STORE_LOST; UNKNOWN where it happened while this page was away. */
   reason: string;
@@ -137,6 +144,11 @@ export interface WriteOptions extends Guard {
   lifetime?: "room" | "session";
 }
 
+export interface SetOptions extends WriteOptions {
+  /** Only while this session holds the lock of this name. */
+  lock?: string;
+}
+
 export interface WriteOp<S> extends WriteOptions {
   key: Key<S>;
   value?: S[keyof S] | null;
@@ -150,7 +162,7 @@ export type Update =
 
 export interface Store<S extends object = Record<string, any>> {
   /** Without a value: deletes. */
-  set<K extends Key<S>>(key: K, value?: S[K] | null, options?: WriteOptions): Promise<Entry<S[K]>>;
+  set<K extends Key<S>>(key: K, value?: S[K] | null, options?: SetOptions): Promise<Entry<S[K]>>;
   delete<K extends Key<S>>(key: K, options?: Guard): Promise<Entry<S[K]>>;
   /** Computed by the server, so that no other writer's change is lost. */
   update<K extends Key<S>>(key: K, update: Update): Promise<Entry<S[K]>>;
@@ -191,12 +203,166 @@ export interface Room<S extends object = Record<string, any>> {
   leave(): Promise<void>;
 }
 
+export type Properties = Readonly<Record<string, string>>;
+/** null takes a property away. */
+export type PropertyChanges = Readonly<Record<string, string | null>>;
+/** What was there before; null: it was not there. */
+export type FormerProperties = Readonly<Record<string, string | null>>;
+
+export interface PropertiesSet {
+  changed: FormerProperties;
+  /** Those that cannot be set, or not by this session. */
+  ignored: string[];
+}
+
+/** A session's id, or one or many sessions; `room` leaves out those that are not in that room. */
+export type Target = OneSession | ManySessions;
+export type OneSession = string | { sessionId: string; room?: string; filter?: undefined };
+export interface ManySessions {
+  filter: string;
+  room?: string;
+  sessionId?: undefined;
+}
+
+export interface SessionQuery {
+  /** Default: every session. */
+  filter?: string;
+  /** Only the peers of this room. */
+  room?: string;
+}
+
+export interface ListQuery extends SessionQuery {
+  /** Keys to show, `*F` for all fixed ones, `*U` for all others. */
+  properties?: string[];
+  /** How many a page holds. */
+  limit?: number;
+}
+
+export interface ListedSession {
+  readonly session_id: string;
+  readonly state: "ACTIVE" | "DISCONNECTED";
+  readonly properties: Properties;
+}
+
+export interface SessionsPage {
+  sessions: ListedSession[];
+  /** How many there are on all pages. */
+  total: number;
+  /** Whether another page follows. */
+  more: boolean;
+}
+
+export interface SessionsCount {
+  total: number;
+  /** Sessions of one principal count once. */
+  people: number;
+  groups: { properties: Properties; count: number; people: number }[];
+}
+
+export interface SessionEvent {
+  readonly session_id: string;
+  readonly type: "STATE" | "PROPERTIES";
+  readonly state: "ACTIVE" | "DISCONNECTED" | "RECONNECTED" | "FAILED_OVER" | "CLOSED";
+  /** Those that were asked for; with CLOSED, the last ones. */
+  readonly properties: Properties;
+  readonly changed_properties: FormerProperties;
+  /** The name of a close reason; null also where it closed while nobody could tell us. */
+  readonly close_reason: string | null;
+  /** false: it left the filter or the room, and nothing more comes of it. */
+  readonly matches: boolean;
+  readonly revision: number;
+}
+
+export interface ListenQuery extends SessionQuery {
+  /** Keys to show, and whose changes are told. */
+  properties?: string[];
+  /** Only sessions that open after this time; then none is shown at first. */
+  after?: Date | number | string;
+}
+
+export interface ListenOptions {
+  /** Those that were there are told. */
+  onReady?(count: number): void;
+  /** It was refused, or the server or the session ended it. Without this, `onError` is told. */
+  onClosed?(error: SessionStoreError): void;
+}
+
+/** What can be done to sessions, by those who may. Loaded when it is first used. */
+export interface Sessions {
+  /** One page. `after` is the last id of the page before. */
+  list(query?: ListQuery & { after?: string }): Promise<SessionsPage>;
+  /** All, page by page. */
+  all(query?: ListQuery): AsyncGenerator<ListedSession, void, undefined>;
+  /** @param query  `by`: keys by whose values the groups are formed */
+  count(query?: SessionQuery & { by?: string[] }): Promise<SessionsCount>;
+  /** @param properties  keys, `*F` or `*U`. Default: all */
+  get(target: OneSession, properties?: string | string[]): Promise<Properties>;
+  set(target: OneSession, properties: PropertyChanges): Promise<PropertiesSet>;
+  /** Resolves to how many sessions matched. */
+  set(target: ManySessions, properties: PropertyChanges): Promise<number>;
+  terminate(target: Target): Promise<number>;
+  changeRoles(target: Target, change: { add?: string[]; remove?: string[] }): Promise<number>;
+  /** A message that is not stored. Resolves to the number of receivers. */
+  send(target: Target, event: string, data?: unknown): Promise<number>;
+  /** Makes them, as peers of that room, observe keys. */
+  observeFor(target: Target, room: string, keys: string | string[]): Promise<number>;
+  /** Who is there, then what happens to them; goes on over reconnects. */
+  listen(query: ListenQuery, listener: (event: SessionEvent) => void, options?: ListenOptions): Stop;
+}
+
+export type LockScope = "session" | "connection";
+
+export interface Lock extends AsyncDisposable {
+  readonly name: string;
+  /** Greater than that of anybody who held it before. */
+  readonly sequence: number;
+  readonly scope: LockScope;
+  /** As far as is known here. */
+  readonly held: boolean;
+  /** Settled if it was taken away, and never by giving it back. */
+  readonly lost: Promise<{ reason: string }>;
+  /** Resolves to false where it was not held any more. */
+  release(): Promise<boolean>;
+}
+
+export interface LockInfo {
+  readonly name: string;
+  readonly session_id: string;
+  readonly principal: string;
+  readonly server_name: string;
+  readonly sequence: number;
+  readonly scope: LockScope;
+  /** How many wait for it. */
+  readonly waiters: number;
+}
+
+export interface AcquireOptions {
+  /** "connection": it is lost with the connection. Default: with the session. */
+  scope?: LockScope;
+  /** Default: waits as long as it takes. */
+  timeoutSeconds?: number;
+}
+
+/** Loaded when it is first used. */
+export interface Locks {
+  /** Waits for it, also over reconnects. To ask again for what one holds gives the same, and one release frees it. */
+  acquire(name: string, options?: AcquireOptions): Promise<Lock>;
+  /** @param options  `force`: also if another session holds it */
+  release(name: string, options?: { force?: boolean }): Promise<boolean>;
+  /** null: it is free. */
+  get(name: string): Promise<LockInfo | null>;
+  list(): Promise<LockInfo[]>;
+}
+
 export interface Session<S extends object = Record<string, any>> {
   readonly id: string;
   readonly principal: string | null;
   readonly roles: string[];
   readonly permissions: string[];
-  readonly properties: Record<string, string>;
+  /** All of this session's own, as they are now. */
+  readonly properties: Properties;
+  readonly sessions: Sessions;
+  readonly locks: Locks;
   readonly limits: Partial<Limits>;
   readonly resumed: boolean;
   readonly state: State;
@@ -208,6 +374,11 @@ export interface Session<S extends object = Record<string, any>> {
   onState(listener: (state: State, detail: StateDetail) => void): Stop;
   /** Called for each room whose store can be used, at once for those that already can. */
   onSessionStoreAvailable(listener: (room: Room<S>) => void): Stop;
+  setProperties(properties: PropertyChanges): Promise<PropertiesSet>;
+  /** Called when they changed, whoever did that. `changed`: what those that differ were before. */
+  onProperties(listener: (properties: Properties, changed: FormerProperties) => void): Stop;
+  /** Messages to this session, not to a room. */
+  onMessage<Data = any>(event: string, listener: (message: SessionMessage<Data>) => void): Stop;
   /** What went wrong without a caller, such as a write that was refused after it had waited for a connection. */
   onError(listener: (error: SessionStoreError) => void): Stop;
   /** Joining twice gives the same room. */
@@ -228,6 +399,14 @@ export interface ErrorDetail {
   retryAfterSeconds?: number;
   limit?: number;
   actual?: number;
+  /** What is wrong with a filter, and where. */
+  errors?: readonly FilterFault[];
+}
+
+export interface FilterFault {
+  readonly message: string;
+  readonly line: number;
+  readonly column: number;
 }
 
 export class SessionStoreError extends Error implements ErrorDetail {
@@ -240,6 +419,7 @@ export class SessionStoreError extends Error implements ErrorDetail {
   readonly retryAfterSeconds?: number;
   readonly limit?: number;
   readonly actual?: number;
+  readonly errors?: readonly FilterFault[];
 }
 
 export class ParseError extends SessionStoreError {}
@@ -269,6 +449,8 @@ export class StoreDestroyed extends SessionStoreError {}
 export class Disconnected extends SessionStoreError {}
 export class OutcomeUnknown extends SessionStoreError {}
 
+/** A string as a filter spells it: in quotes, with what needs it escaped. */
+export function quote(value: string): string;
 /** An error of the class that belongs to the reason; for tests of your own code. */
 export function errorFor(reason: string, detail?: ErrorDetail): SessionStoreError;
 /** The class of each reason. */

@@ -2,11 +2,11 @@
 
 import { openSession } from "./session.js";
 
-/** @import * as T from "./internal.js" */
-
 export * from "./errors.js";
 export { quote } from "./properties.js";
 export { CLOSE_REASONS } from "./closing.js";
+
+/** @import * as T from "./internal.js" */
 
 /** @type {T.Connect} */
 export const connect = async (options = {}) => {

@@ -5,11 +5,12 @@ import type * as Public from "./index.d.ts";
 export type { ErrorDetail, Entry, ObserveInfo, Peer, State, StateDetail, Stop, WriteOp } from "./index.d.ts";
 
 export type Connect = typeof Public.connect;
-export type Later = (ms: number, run: () => void) => void;
-/** Leaves the rooms that the server resumed and nobody here wants. */
-export type LeaveStrays = (kept: Set<string>) => void;
+/** Takes over what the server says of this session, and tells what of its properties is new. */
+export type Describe = (news: Pick<Opened, "properties" | "roles" | "permissions"> & { revision?: number }) => void;
 export type OpenSession = (settings: Settings) => Promise<Public.Session<any>>;
 export type Session = Mutable<Public.Session<any>>;
+/** The session before the server has answered. */
+export type Opening = Partial<Session> & Pick<Session, "properties">;
 type Mutable<Type> = { -readonly [Member in keyof Type]: Type[Member] };
 
 export interface Settings extends Public.Options {
@@ -24,23 +25,29 @@ export interface Settings extends Public.Options {
 
 export type ErrorFor = (reason: string, detail?: Public.ErrorDetail) => any;
 
-// bytes.js
+// properties.js
+/** The values before, null for none, of those that are others after. Any name may be a key. */
+export type Differences = (before: Public.Properties, after: Public.Properties) => Record<string, string | null>;
+
+// bytes.js, where sizes are counted as the server does: compact JSON
 export type AssertWithin = (reason: string, text: string, limit?: number) => void;
 
 // listeners.js
 type Callback = (...news: any[]) => void;
 export type Guarded = (logger: Public.Logger, listener: Callback, ...news: any[]) => void;
+/** Topics with a dot are the server's notifications; those with `message ` before the event are messages. */
 export interface Listeners {
   /**
    * One function added twice is two listeners, and one that throws harms no other.
    * @param now  what the listener is told at once, if anything
    */
-  add(listener: Callback, ...now: any[]): Public.Stop;
-  emit(...news: any[]): void;
+  on(topic: string, listener: Callback, ...now: any[]): Public.Stop;
+  emit(topic: string, ...news: any[]): void;
 }
 export type MakeListeners = (logger: Public.Logger) => Listeners;
 
-// timer.js
+// timer.js, the one way to wait before trying again
+/** Full jitter: the clients of a dead server come back spread over the window. */
 export type Backoff = (random: () => number, firstMs: number, mostMs: number) => (tries: number) => number;
 export interface RetryTimer {
   /** @returns the wait in ms */
@@ -74,7 +81,10 @@ export interface ConnectionOwner {
 export type MakeConnection = (settings: Settings, owner: ConnectionOwner) => Connection;
 
 // link.js
-/** What a page leaves in the storage so that, reloaded, it goes on as the same session. */
+/**
+ * What a page leaves in the storage so that, reloaded, it goes on as the same session. It is there only while no page
+ * lives, for a duplicated tab copies the storage. A forbidden or damaged storage costs the resume, not the session.
+ */
 export interface Ticket {
   id?: string;
   token?: string;
@@ -99,6 +109,10 @@ export interface Opened {
 }
 export interface LinkOwner {
   positions(): Record<string, Position | undefined>;
+  /**
+   * @param first  of this page: then rooms that the server resumed and nobody here wants are left after a while, for a
+   *   reloaded page has as long to join again as the server would have waited for it
+   */
   opened(result: Opened, first: boolean): void;
   notified(method: string, params: any): void;
   changed(state: Public.State, detail: Public.StateDetail): void;
@@ -111,6 +125,8 @@ export interface Link {
   opened: any;
   latencyMs(): number | null;
   dial(): void;
+  /** What the page does, until the session ends. */
+  on(type: string, listener: (event: Event) => void): void;
   /** A number for the next write, never given twice within a session. */
   nextOp(): number;
   request: Request;
@@ -121,7 +137,6 @@ export interface Link {
 }
 export type Retry = (detail: Public.StateDetail, atLeastSeconds?: number | null) => void;
 export type Open = (dialled: Connection, bearer?: string) => Promise<void>;
-export type On = (type: string, listener: () => void) => void;
 export type MakeLink = (settings: Settings, owner: LinkOwner) => Link;
 
 // queue.js
@@ -136,16 +151,17 @@ export interface WriteRequest {
   params: object;
   /** Whether applying it twice is the same as once. */
   repeatable: boolean;
-  /** The key whose older waiting set it makes pointless. */
+  /** The key whose older waiting set it makes pointless: only the last value is owed to anybody. */
   replaces?: string;
 }
 export interface Write extends WriteRequest, Deferred {
   op: number;
   /** It may have reached the server. */
   sent: boolean;
-  /** It waited for a connection, or lost one. */
+  /** It waited for a connection, or lost one. Its caller may have stopped waiting. */
   late: boolean;
 }
+/** One write is under way at a time: that keeps order, retry and `op` exact. */
 export interface Queue {
   size(): number;
   add(request: WriteRequest): Promise<any>;
@@ -174,7 +190,7 @@ export interface Observed {
   observe(patterns: string | string[], listener: Listener): Public.Stop;
   value(key: string): any;
   apply(news: Public.Entry[]): void;
-  /** @param version  of the snapshot, or null where it is of another epoch */
+  /** @param version  of the snapshot, or null where it is of another epoch: versions of ours mean nothing in that */
   replace(news: Public.Entry[], version: number | null): void;
   /** Gives those who wait for an armed pattern its present values; an exact key without one as null. */
   greet(): void;
@@ -183,9 +199,7 @@ export interface Observed {
   disarm(patterns: string[]): void;
   clear(): void;
 }
-export type Matches = (pattern: string, key: string) => boolean;
 export type Covers = (patterns: Iterable<string>, key: string) => boolean;
-export type Absent = (key: string, version?: number) => Public.Entry;
 export type Tell = (observer: Observer, entry: Public.Entry, initial: boolean) => void;
 /** What a pattern's new observer has to be told. */
 export type Present = (observer: Observer, pattern: string) => Public.Entry[];
@@ -200,7 +214,10 @@ export interface Store extends Public.Store<any> {
   hold(patterns: string[]): void;
   /** @param version  of a snapshot, or null where it is of another epoch @param whole  whether it is a snapshot */
   adopt(entries: Public.Entry[], patterns: string[], version: number | null, whole: boolean): void;
-  /** Our own write was answered. @param epoch  of the room when it was sent @returns the result */
+  /**
+   * Our own write was answered. @returns the result
+   * @param epoch  of the room when it was sent: after a clear, the version of an older write means nothing
+   */
   written(result: any, epoch: string | null): any;
   /** The server no longer knows what we observe. */
   disarm(): void;
@@ -214,8 +231,8 @@ export type StoreWrite = (
   repeatable?: boolean,
   replaces?: string,
 ) => Promise<any>;
-/** In the words of the protocol. */
-export type Written = (op: Public.WriteOp<any>) => object;
+/** In the words of the protocol. Refuses NaN and functions: they would become null, and null deletes. */
+export type Written = (op: Public.WriteOp<any> & Public.SetOptions) => object;
 export type MakeStore = (room: Room, context: RoomContext) => Store;
 
 export interface Peers extends Mutable<Public.Peers> {
@@ -223,7 +240,7 @@ export interface Peers extends Mutable<Public.Peers> {
   /** After a join. Where `count` says that these are but the first page, nobody is taken to have left. */
   replace(all: Public.Peer[], count: number): void;
 }
-export type MakePeers = (logger: Public.Logger) => Peers;
+export type MakePeers = (listeners: Listeners) => Peers;
 
 export interface Joined extends Position {
   entries: Public.Entry[];
@@ -250,7 +267,10 @@ export interface Room extends Mutable<Public.Room<any>> {
   present(): string;
   /** How far we followed the room, if all we observe is held. */
   position(): Position | undefined;
-  /** @param kept  whether the server still has us in the room */
+  /**
+   * Joins again, which brings peers and roles that changed while nobody could tell us.
+   * @param kept  whether the server still has us in the room
+   */
   reenter(kept?: boolean): void;
   /** We lost the thread: start from what the server holds. */
   resync(): void;
@@ -268,4 +288,97 @@ export interface RoomContext {
   report(error: Error): void;
   entered(room: Room, first: boolean): void;
   forget(room: Room, error: Error): void;
+  clock: Public.Clock;
+  listeners: Listeners;
+  /** The parts, once they are loaded. */
+  sessions?: SessionsPart;
+  locks?: Public.Locks;
 }
+
+// parts.js
+/** @param names  its methods, with a space between; each loads it and calls the method of the same name */
+export type MakePart = (
+  context: RoomContext,
+  load: () => Promise<{ partOf(context: RoomContext): any }>,
+  names: string,
+) => any;
+export type MakeParts = (context: RoomContext) => Pick<Public.Session, "sessions" | "locks">;
+/** The part of a session: made once, for it is asked by each call. */
+export type PartOf<Name extends "sessions" | "locks"> = (context: RoomContext) => NonNullable<RoomContext[Name]>;
+
+// sessions.js
+/** Which sessions, in the words of the protocol. */
+export type Aimed = (target: Public.Target) => {
+  session_id?: string;
+  filter?: string;
+  room?: string;
+};
+export interface SessionsPart extends Omit<Public.Sessions, "set" | "listen"> {
+  set(target: Public.Target, properties: Public.PropertyChanges): Promise<any>;
+  listen: Listen;
+}
+export type MakeSessions = (context: RoomContext) => SessionsPart;
+
+// listening.js
+/** @param signal  the listener's undo */
+export type Listen = (
+  signal: AbortSignal,
+  query: Public.ListenQuery,
+  listener: (event: Public.SessionEvent) => void,
+  options?: Public.ListenOptions,
+) => void;
+export type MakeListen = (context: RoomContext) => Listen;
+/** A listener, from its beginning to its end, over all connections. */
+export interface Ear extends Public.ListenOptions {
+  /** By which the server names it on this connection. */
+  id: unknown;
+  signal: AbortSignal;
+  sightings: Sightings;
+}
+/** Ends a listener. @param otherwise  who is told, if it does not care why */
+export type Deafen = (ear: Ear, error: Error, otherwise?: (error: Error) => void) => void;
+/** What overtakes the answer to a registration waits for it. */
+export type OnNotified = (method: string, act: (ear: Ear, params: any) => void) => void;
+
+// sightings.js
+export interface Sighting {
+  revision: number;
+  state: string;
+  properties: Public.Properties;
+}
+export interface Sightings {
+  /** The server shows everyone anew from here on. @returns the query to ask it with */
+  ask(): object;
+  /**
+   * The connection is gone. With `after` the server shows nobody at first, so it would not show who went meanwhile
+   * either: from now on we ask for all, and leave out who opened too early.
+   */
+  lose(): void;
+  /** Tells an event, unless it is known; the first of a session since we asked as what became of it meanwhile. */
+  see(event: any): void;
+  /** Everyone was shown. Who was known and did not come has closed. */
+  settle(): void;
+}
+export type MakeSightings = (query: Public.ListenQuery, tell: (event: any) => void) => Sightings;
+/** What became of a session while nobody could tell us; null: nothing. */
+export type Meanwhile = (held: Sighting, event: any) => object | null;
+/** It went; late news of it are known by their revisions. */
+export type Forget = (id: string, revision: number) => void;
+
+// locks.js
+export interface Lock extends Mutable<Public.Lock> {
+  lose(why: { reason: string }): void;
+}
+/** The newest of a name that was given back. */
+export interface Returned {
+  sequence: number;
+  /** Settles with the answer; before it, asking for the lock again could give the same one. */
+  done: Promise<unknown>;
+}
+export type MakeLocks = (context: RoomContext) => Public.Locks;
+export type Lose = (lock: Lock, reason?: string) => void;
+/** Asks again after each reconnect: what was under way then is gone on the server. */
+export type Insist = (method: string, params: () => object, accept: (result: any) => any) => Promise<any>;
+export type GiveBack = (lock: Lock) => Promise<boolean>;
+/** What was granted; null where it was given back before the answer came. */
+export type Granted = (name: string, sequence: number, scope: Public.LockScope) => any;

@@ -22,8 +22,7 @@ export const makeListeners = (logger) => {
       return () => void boxes.delete(box);
     },
     emit(topic, ...news) {
-      for (const box of [...boxes])
-        if (box.topic === topic && boxes.has(box)) guarded(logger, box.listener, ...news);
+      for (const box of [...boxes]) if (box.topic === topic && boxes.has(box)) guarded(logger, box.listener, ...news);
     },
   };
 };

@@ -10,9 +10,9 @@ import { makeSightings } from "./sightings.js";
 export const makeListen = ({ link, listeners, logger, report }) => {
   /** @type {Set<T.Ear>} */
   const ears = new Set();
-  /** By the ids that hold for this connection. @type {Map<unknown, T.Ear>} */
+  /** @type {Map<unknown, T.Ear>} */
   const registered = new Map();
-  /** What overtook the answer to its registration. @type {(() => void)[]} */
+  /** @type {(() => void)[]} */
   let early = [];
   let asked = 0;
   let opened = link.opened;
@@ -30,10 +30,9 @@ export const makeListen = ({ link, listeners, logger, report }) => {
   };
 
   const register = async (/** @type {T.Ear} */ ear) => {
-    ear.sightings.restart();
     asked++;
     try {
-      await link.ask("session.listen", ear.query, ({ listener_id }) => {
+      await link.ask("session.listen", ear.sightings.ask(), ({ listener_id }) => {
         if (ear.signal.aborted) return unlisten(listener_id);
         ear.id = listener_id;
         registered.set(listener_id, ear);
@@ -69,16 +68,17 @@ export const makeListen = ({ link, listeners, logger, report }) => {
     opened = link.opened;
     registered.clear();
     early = [];
+    for (const { sightings } of ears) sightings.lose();
     if (state === "open") for (const ear of ears) register(ear);
-    if (state === "closed") for (const ear of ears) close(ear, errorFor(detail.reason, detail));
+    if (state === "closed") for (const ear of ears) close(ear, errorFor(detail.reason ?? "", detail));
   });
 
   return (signal, query, listener, { onReady, onClosed } = {}) => {
-    if (signal.aborted) return;
     const tell = (/** @type {any} */ event) => signal.aborted || guarded(logger, listener, event);
     /** @type {T.Ear} */
-    const ear = { id: null, query: { ...query }, signal, onReady, onClosed, sightings: makeSightings(tell) };
+    const ear = { id: null, signal, onReady, onClosed, sightings: makeSightings({ ...query }, tell) };
     if (link.state === "closed") return close(ear, errorFor("DISCONNECTED", { hint: link.detail.reason }), report);
+    if (signal.aborted) return;
     ears.add(ear);
     signal.addEventListener("abort", () => {
       ears.delete(ear);

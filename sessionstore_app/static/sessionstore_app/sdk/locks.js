@@ -12,7 +12,7 @@ const DISPOSE = Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose");
 const makeLocks = ({ link, listeners, clock }) => {
   /** @type {Map<string, T.Lock>} */
   const held = new Map();
-  /** The newest of each name that was given back. @type {Map<string, { sequence: number, done: Promise<unknown> }>} */
+  /** @type {Map<string, T.Returned>} */
   const returned = new Map();
   let reopening = deferred();
   let opened = link.opened;
@@ -27,7 +27,7 @@ const makeLocks = ({ link, listeners, clock }) => {
 
   listeners.on("lock.lost", ({ name, sequence }) => {
     const lock = held.get(name);
-    if (lock?.sequence === sequence) lose(lock);
+    if (lock && lock.sequence === sequence) lose(lock);
   });
 
   listeners.on("state", (state, detail) => {
@@ -35,10 +35,13 @@ const makeLocks = ({ link, listeners, clock }) => {
     opened = link.opened;
     const { reason = "CONNECTION_LOST" } = detail;
     const kept = state === "open" ? opened.resumed : state !== "closed";
-    for (const lock of [...held.values()])
+    for (const lock of [...held.values()]) {
       if (!kept || (state !== "open" && lock.scope === "connection")) lose(lock, reason);
+      else if (state === "open") verify(lock);
+    }
     if (state === "open") reopening.resolve(null);
     if (state === "closed") reopening.reject(errorFor(reason, detail));
+    reopening.promise.catch(() => {});
     if (state !== "reconnecting") reopening = deferred();
   });
 
@@ -47,7 +50,7 @@ const makeLocks = ({ link, listeners, clock }) => {
     if (link.state !== "open") await reopening.promise;
   };
 
-  /** Asks again after each reconnect: what was under way then is gone on the server. @type {T.Insist} */
+  /** @type {T.Insist} */
   const insist = async (method, params, accept) => {
     for (;;) {
       try {
@@ -80,7 +83,7 @@ const makeLocks = ({ link, listeners, clock }) => {
     }
   };
 
-  /** @type {T.Take} */
+  /** @type {T.Granted} */
   const take = (name, sequence, scope) => {
     // Asked before it was given back, answered after: it is ours no longer.
     if (sequence <= (returned.get(name)?.sequence ?? -1)) return null;
@@ -99,6 +102,18 @@ const makeLocks = ({ link, listeners, clock }) => {
     };
     held.set(name, lock);
     return lock;
+  };
+
+  // It may have been taken away meanwhile; asking again tells.
+  const verify = async (/** @type {T.Lock} */ lock) => {
+    const { name, scope, sequence: known } = lock;
+    try {
+      await link.ask("lock.acquire", { name, scope, timeout_seconds: 0 }, ({ sequence }) => {
+        if (sequence !== known && held.get(name) === lock) giveBack(take(name, sequence, scope)).catch(() => {});
+      });
+    } catch (/** @type {any} */ error) {
+      if (error.reason === "LOCK_TIMEOUT") lose(lock);
+    }
   };
 
   return {

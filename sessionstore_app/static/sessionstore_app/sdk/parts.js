@@ -4,7 +4,10 @@
 
 /** @type {T.MakePart} */
 const makePart = (context, load, names) => {
-  const call = (name = "") => async (/** @type {any[]} */ ...given) => (await load()).partOf(context)[name](...given);
+  const call =
+    (name = "") =>
+    async (/** @type {any[]} */ ...given) =>
+      (await load()).partOf(context)[name](...given);
   return Object.fromEntries(names.split(" ").map((name) => [name, call(name)]));
 };
 
@@ -20,7 +23,7 @@ export const makeParts = (context) => {
       },
       listen(...given) {
         const ending = new AbortController();
-        sessions.listen(ending.signal, ...given).catch(context.report);
+        sessions.listen(ending.signal, ...given).catch(given[2]?.onClosed ?? context.report);
         return () => ending.abort();
       },
     },

@@ -1,6 +1,6 @@
 /** One room. */
 
-import { errorFor } from "./errors.js";
+import { errorFor, ERRORS } from "./errors.js";
 import { makeListeners } from "./listeners.js";
 import { makePeers } from "./peers.js";
 import { deferred } from "./queue.js";
@@ -39,9 +39,9 @@ export const makeRoom = (name, context) => {
     room.store.arm();
   };
 
-  const expelled = (/** @type {Error} */ error) => {
+  const expelled = (/** @type {any} */ error) => {
     room.depart(error);
-    if (room.epoch) report(error);
+    if (room.epoch && ERRORS.has(error.reason)) report(error);
   };
 
   /** @type {T.LinkOwner["notified"]} */
@@ -49,11 +49,10 @@ export const makeRoom = (name, context) => {
     const same = params.epoch === room.epoch;
     for (const { session_id, reason } of params.left ?? [])
       if (session_id === link.opened.session_id) return expelled(errorFor(reason));
+    if (method === "room.changed") return same ? take(params, [], false) : room.resync();
     if (method === "room.peers") room.peers.merge(params);
     else if (method === "room.snapshot") take(params, [], true);
     else if (method === "room.cleared" && !same) take(params, [], true, params.reason);
-    else if (method === "room.changed" && same) take(params, [], false);
-    else if (method === "room.changed") room.resync();
   };
 
   const enter = async (/** @type {T.Position | void} */ since) => {
@@ -118,7 +117,8 @@ export const makeRoom = (name, context) => {
       else early.push([method, params]);
     },
     depart(error) {
-      Object.assign(room, { left: error, joined: false });
+      room.left = error;
+      room.joined = false;
       context.forget(room, error);
       room.entered.catch(() => {});
       entered.reject(error);

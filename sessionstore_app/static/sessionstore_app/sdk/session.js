@@ -24,7 +24,7 @@ export const openSession = (settings) => {
 
   const later = (ms = 0, run = () => {}) => timers.add(clock.setTimeout(run, ms));
 
-  const report = (/** @type {Error} */ error) => {
+  const report = (/** @type {any} */ error) => {
     logger.warn("sessionstore:", error);
     listeners.emit("error", error);
   };
@@ -87,7 +87,7 @@ export const openSession = (settings) => {
     },
   };
 
-  /** @type {Partial<T.Session>} */
+  /** @type {T.Opening} */
   const session = {
     get state() {
       return link.state;
@@ -110,7 +110,7 @@ export const openSession = (settings) => {
     },
     onError: (listener) => listeners.on("error", listener),
     async join(name, { observe = [] } = {}) {
-      if (link.state === "closed") throw errorFor("DISCONNECTED", link.detail);
+      if (link.state === "closed") throw errorFor("DISCONNECTED", { hint: link.detail.reason });
       const room = rooms.get(name) ?? makeRoom(name, context);
       room.store.hold(observe);
       if (!rooms.has(name)) room.reenter(false);

@@ -24,15 +24,21 @@ const makeSessions = (context) => {
   const sessions = {
     list: (query = {}) => link.ask("session.list", query),
     async *all(query) {
-      for (let page = { more: true }, after; page.more; ) {
-        page = await sessions.list({ ...query, after });
+      /** @type {string | undefined} */
+      let after;
+      do {
+        const page = await sessions.list({ ...query, after });
         yield* page.sessions;
-        after = page.sessions.at(-1)?.session_id;
-      }
+        after = page.more ? page.sessions.at(-1)?.session_id : undefined;
+      } while (after);
     },
     count: (query = {}) => link.ask("session.count", query),
-    get: (session_id, properties = ["*F", "*U"]) =>
-      link.ask("session.get_properties", { session_id, properties: [properties].flat() }, (result) => result.properties),
+    get: (target, keys = ["*F", "*U"]) =>
+      link.ask(
+        "session.get_properties",
+        { ...aimed(target), properties: [keys].flat() },
+        ({ properties }) => properties,
+      ),
     set(target, properties) {
       const params = { ...aimed(target), properties };
       return params.filter === undefined

@@ -4,11 +4,12 @@ import { differences } from "./properties.js";
 
 /** @import * as T from "./internal.js" */
 
-const MOST_FORGOTTEN = 1000;
+const MOST_GONE = 1000;
+const START = "$StartTime";
 
 const settled = (state = "") => (state === "DISCONNECTED" ? state : "ACTIVE");
 
-/** What became of a session while nobody could tell us; null for nothing. @type {T.Meanwhile} */
+/** @type {T.Meanwhile} */
 const meanwhile = (held, event) => {
   const { type, state } = event;
   const changed_properties = differences(held.properties, event.properties);
@@ -19,37 +20,48 @@ const meanwhile = (held, event) => {
 };
 
 /** @type {T.MakeSightings} */
-export const makeSightings = (tell) => {
+export const makeSightings = (query, tell) => {
+  const { after, properties: keys = [] } = query;
+  const hidesStart = !keys.includes(START) && !keys.includes("*F");
   /** @type {Map<string, T.Sighting>} */
   const known = new Map();
-  /** The last revisions of sessions that went, lest a repeat brings them back. @type {Map<string, number>} */
+  /** Lest a repeat brings them back. @type {Map<string, number>} */
   const gone = new Map();
-  /** Who came since we registered; null once all have. @type {Set<string>?} */
+  /** @type {Set<string>?} */
   let came = null;
+  let asked = query;
+  let since = NaN;
 
   /** @type {T.Forget} */
   const forget = (id, revision) => {
     known.delete(id);
-    gone.delete(id);
     gone.set(id, revision);
-    for (const oldest of gone.keys()) {
-      if (gone.size <= MOST_FORGOTTEN) break;
-      gone.delete(oldest);
-    }
+    if (gone.size > MOST_GONE) gone.delete([...gone.keys()][0]);
   };
 
   return {
-    restart: () => void (came = new Set()),
+    ask() {
+      came = new Set();
+      return asked;
+    },
+    lose() {
+      if (after === undefined) return;
+      since = new Date(after).getTime();
+      asked = { ...query, after: undefined, properties: [...keys, START] };
+    },
     see(event) {
       const { session_id: id, revision, state, properties, matches } = event;
       const held = known.get(id);
-      const missed = held && came && !came.has(id);
+      const early = since && !(Number(properties[START]) > since);
+      if (hidesStart) delete properties[START];
+      if (early && !held) return;
+      const missed = came && !came.has(id);
       came?.add(id);
       if (revision <= (held?.revision ?? gone.get(id) ?? -1)) return;
-      const last = state === "CLOSED" || !matches;
+      const last = state === "CLOSED" || matches === false;
       if (last) forget(id, revision);
       else known.set(id, { revision, state: settled(state), properties });
-      const news = missed && !last ? meanwhile(held, event) : event;
+      const news = held && missed && !last ? meanwhile(held, event) : event;
       if (news) tell(news);
     },
     settle() {
@@ -58,8 +70,8 @@ export const makeSightings = (tell) => {
       for (const [session_id, { revision, properties }] of [...known]) {
         if (present.has(session_id)) continue;
         forget(session_id, revision);
-        const ended = { type: "STATE", state: "CLOSED", close_reason: null, matches: true };
-        tell({ session_id, ...ended, properties, changed_properties: {}, revision });
+        const end = { type: "STATE", state: "CLOSED", close_reason: null, matches: true };
+        tell({ session_id, revision, properties, changed_properties: {}, ...end });
       }
     },
   };

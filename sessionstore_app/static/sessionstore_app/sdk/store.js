@@ -1,4 +1,4 @@
-/** The store of a room. */
+/** A room store. */
 
 import { assertWithin } from "./bytes.js";
 import { makeObserved } from "./observed.js";
@@ -69,7 +69,12 @@ export const makeStore = (room, { link, queue, logger, report }) => {
   /** @type {T.Store} */
   const store = {
     set: (key, value, options = {}) =>
-      write("room.set", () => written({ ...options, key, value }), true, "ifVersion" in options || "lock" in options ? undefined : key),
+      write(
+        "room.set",
+        () => written({ ...options, key, value }),
+        true,
+        "ifVersion" in options || "lock" in options ? undefined : key,
+      ),
     delete: (key, { ifVersion } = {}) => write("room.delete", () => ({ key, if_version: ifVersion })),
     update: (key, update) =>
       write(
