@@ -16,8 +16,10 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from django.conf import settings as django_settings
+from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+from django.db import connections
 
 from sessionstore_app.core.errors import InvalidKey, InvalidParams, SessionStoreError
 from sessionstore_app.core.limits import StoreLimits
@@ -34,6 +36,7 @@ from sessionstore_app.core.removal import RemovalRule, removal_rule
 
 DEFAULT_BACKENDS: Mapping[str, Mapping[str, Any]] = {
     "default": {"BACKEND": "sessionstore_app.backends.database.DatabaseBackend"},
+    "private": {"BACKEND": "sessionstore_app.backends.cache.CacheStore", "OPTIONS": {"CACHE": "default"}},
 }
 
 
@@ -104,6 +107,16 @@ class Settings:
     history_days: float = 30
     # How often what is past its time is looked for and deleted.
     forget_seconds: float = 60
+    # Site sessions: how long one lives after its last update, how large its data may be, in which database they are,
+    # and through which cache they are read (empty: none).
+    site_session_lifetime_seconds: float = 3_600
+    site_session_bytes: int = 65_536
+    site_session_database: str = "default"
+    site_session_cache: str = "default"
+    # How often `expire_sessions --every` looks, unless it is told otherwise.
+    expiry_interval_seconds: float = 60
+    # What one HTTP request may be.
+    http_body_bytes: int = 262_144
     # Who may connect.
     allow_anonymous: bool = False
     allowed_origins: tuple[str, ...] = ()
@@ -131,6 +144,9 @@ _POSITIVE = {
     "open_seconds",
     "sessions_per_page",
     "stalled_seconds",
+    "site_session_lifetime_seconds",
+    "site_session_bytes",
+    "expiry_interval_seconds",
 }
 # Each level of a filter is read, and asked, by a call of its own: a thread's stack has room for this many.
 _MOST_FILTER_DEPTH = 100
@@ -197,6 +213,20 @@ def _listed(label: str, value: Any, what: str) -> tuple[str, ...]:
     if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(item, str) for item in value):
         raise ImproperlyConfigured(f"{label} is a list of {what}, not {value!r}.")
     return tuple(value)
+
+
+def _checked_database(label: str, value: Any, bounds: Settings) -> str:
+    return _alias(label, value, "DATABASES", connections.settings)
+
+
+def _checked_cache(label: str, value: Any, bounds: Settings) -> str:
+    return "" if value == "" else _alias(label, value, "CACHES", caches.settings)
+
+
+def _alias(label: str, value: Any, setting: str, known: Mapping[str, Any]) -> str:
+    if not isinstance(value, str) or value not in known:
+        raise ImproperlyConfigured(f"{label} is an alias of {setting} ({', '.join(sorted(known))}), not {value!r}.")
+    return value
 
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")
@@ -312,6 +342,8 @@ _CHECKERS: Mapping[str, Checker] = {
     "public_properties": _checked_public_properties,
     "proposed_properties": _checked_proposed_properties,
     "removal_rules": _checked_rules,
+    "site_session_database": _checked_database,
+    "site_session_cache": _checked_cache,
 }
 
 _DEFAULTS = Settings()

@@ -2,17 +2,21 @@
 
 `Room`, `Session`, `SessionEvent`, `Membership`, `Lock`, `LockRequest` and `Node` are the truth about who is where and
 holds what, in every configuration. `Space`, `Entry`, `AppliedOp` and `Fence` belong to the database backend alone,
-which reads and writes them with plain statements.
+which reads and writes them with plain statements. `SiteSession` is the durable store of site sessions.
 """
 
 from __future__ import annotations
 
+import uuid
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from sessionstore_app import conf
+from sessionstore_app.core.site import PLATFORM_LENGTH, format_key
 
 ID_LENGTH = 64
 NAME_LENGTH = 512
@@ -297,3 +301,37 @@ class Fence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.lock}: {self.sequence}"
+
+
+class SiteSessionManager(models.Manager["SiteSession"]):
+    """Site sessions where `SITE_SESSION_DATABASE` says they are, unless another database is named."""
+
+    def get_queryset(self) -> models.QuerySet[SiteSession]:
+        """See `Manager.get_queryset`."""
+        rows = super().get_queryset()
+        return rows if self._db else rows.using(conf.current().site_session_database)
+
+
+class SiteSession(models.Model):
+    """Durable data under a UUID, with a count of its updates; it ends when it was not updated for its lifetime.
+
+    `data` is compact JSON text: a JSON column would reorder its members and respell its numbers. Times are those of
+    the database's clock.
+    """
+
+    id = models.UUIDField(_("key"), primary_key=True, default=uuid.uuid4, editable=False)
+    update_count = models.PositiveBigIntegerField(_("update count"), default=0)
+    data = models.TextField(_("data"))
+    created_at = models.DateTimeField(_("created at"))
+    updated_at = models.DateTimeField(_("updated at"), db_index=True)
+    platform = models.CharField(_("platform"), max_length=PLATFORM_LENGTH, blank=True)
+    platform_version = models.CharField(_("platform version"), max_length=PLATFORM_LENGTH, blank=True)
+
+    objects = SiteSessionManager()
+
+    class Meta:
+        verbose_name = _("site session")
+        verbose_name_plural = _("site sessions")
+
+    def __str__(self) -> str:
+        return format_key(str(self.id), self.update_count)

@@ -5,32 +5,25 @@ One row a method; the shell finds the handler by the method's name, documents ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, assert_never
+from typing import Annotated, Any, Literal, assert_never
 
 import msgspec
 from msgspec import Meta, Struct
 
 from sessionstore_app.core.errors import InvalidParams, MethodNotFound
 from sessionstore_app.core.operations import Append, Increment, Merge, Operation, Remove
-
-if TYPE_CHECKING:
-    from sessionstore_app.core.jsontext import Json
-else:
-    # msgspec cannot follow a recursive alias; the gate has already seen that it is JSON.
-    Json = Any
-
-Natural = Annotated[int, Meta(ge=0)]
-Positive = Annotated[int, Meta(ge=1)]
-# A year; a longer life is no time to live.
-MAX_TTL_SECONDS = 31_536_000
-TtlSeconds = Annotated[float, Meta(gt=0, le=MAX_TTL_SECONDS)]
-LifetimeName = Literal["room", "session"]
-EventName = Annotated[str, Meta(min_length=1, max_length=128)]
-Text = Annotated[str, Meta(max_length=256)]
-
-
-class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Parameters of one method. Unknown names are refused: a misspelt guard must not pass for none."""
+from sessionstore_app.protocol.params import (
+    MAX_TTL_SECONDS,
+    EventName,
+    Json,
+    LifetimeName,
+    Natural,
+    Params,
+    Positive,
+    Text,
+    TtlSeconds,
+)
+from sessionstore_app.protocol.sitemethods import SITE_METHODS
 
 
 class Position(Params, frozen=True):
@@ -43,7 +36,7 @@ class Position(Params, frozen=True):
 class Resume(Params, frozen=True):
     session_id: str
     resume_token: str
-    rooms: dict[str, Position | None] = {}
+    rooms: dict[str, Position | None] = msgspec.field(default_factory=dict)
 
 
 class Client(Struct, frozen=True, kw_only=True):
@@ -75,7 +68,7 @@ class SessionClose(Params, frozen=True):
 
 class RoomJoin(Params, frozen=True):
     room: str
-    observe: list[str] = []
+    observe: list[str] = msgspec.field(default_factory=list)
     since: Position | None = None
 
 
@@ -208,7 +201,7 @@ class SessionSetPropertiesByFilter(Params, frozen=True):
 class SessionList(Params, frozen=True):
     filter: str | None = None
     room: str | None = None
-    properties: list[str] = []
+    properties: list[str] = msgspec.field(default_factory=list)
     limit: Positive | None = None
     after: str | None = None
 
@@ -216,7 +209,7 @@ class SessionList(Params, frozen=True):
 class SessionCount(Params, frozen=True):
     filter: str | None = None
     room: str | None = None
-    by: list[str] = []
+    by: list[str] = msgspec.field(default_factory=list)
 
 
 class Targeted(Params, frozen=True):
@@ -232,8 +225,8 @@ class SessionTerminate(Targeted, frozen=True):
 
 
 class SessionChangeRoles(Targeted, frozen=True):
-    add: list[str] = []
-    remove: list[str] = []
+    add: list[str] = msgspec.field(default_factory=list)
+    remove: list[str] = msgspec.field(default_factory=list)
 
 
 class SessionSend(Targeted, frozen=True, kw_only=True):
@@ -251,7 +244,7 @@ class SessionObserveFor(Params, frozen=True):
 class SessionListen(Params, frozen=True):
     filter: str | None = None
     room: str | None = None
-    properties: list[str] = []
+    properties: list[str] = msgspec.field(default_factory=list)
     after: str | int | None = None
 
 
@@ -314,6 +307,7 @@ METHODS: dict[str, Any] = {
     "lock.release": LockRelease,
     "lock.get": LockGet,
     "lock.list": LockList,
+    **SITE_METHODS,
 }
 
 
