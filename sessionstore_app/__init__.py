@@ -1,7 +1,7 @@
 """Shared room state and live sessions for Django.
 
-Public names, importable once Django is set up: `rooms`, `sessions`, `locks`, `mint_token`, `errors`,
-`Policy`, `PropertyResolver`, `Identity`.
+Public names, importable once Django is set up: `rooms`, `sessions`, `locks`, `site_sessions`, `private_store`,
+`create_map`, `mint_token`, `errors`, `Policy`, `PropertyResolver`, `Identity`.
 """
 
 from __future__ import annotations
@@ -16,20 +16,38 @@ if TYPE_CHECKING:
     from sessionstore_app.services.locks import locks as locks
     from sessionstore_app.services.policy import Identity as Identity
     from sessionstore_app.services.policy import Policy as Policy
+    from sessionstore_app.services.private import create_map as create_map
+    from sessionstore_app.services.private import private_store as private_store
     from sessionstore_app.services.rooms import rooms as rooms
+    from sessionstore_app.services.site import site_sessions as site_sessions
     from sessionstore_app.services.tokens import mint_token as mint_token
 
 __version__ = "0.1.0"
-__all__ = ["Identity", "Policy", "PropertyResolver", "errors", "locks", "mint_token", "rooms", "sessions"]
+__all__ = [
+    "Identity",
+    "Policy",
+    "PropertyResolver",
+    "create_map",
+    "errors",
+    "locks",
+    "mint_token",
+    "private_store",
+    "rooms",
+    "sessions",
+    "site_sessions",
+]
 
 _HOMES = {
     "Identity": "sessionstore_app.services.policy",
     "Policy": "sessionstore_app.services.policy",
     "PropertyResolver": "sessionstore_app.services.facts",
+    "create_map": "sessionstore_app.services.private",
     "locks": "sessionstore_app.services.locks",
     "mint_token": "sessionstore_app.services.tokens",
+    "private_store": "sessionstore_app.services.private",
     "rooms": "sessionstore_app.services.rooms",
     "sessions": "sessionstore_app.services.livesessions",
+    "site_sessions": "sessionstore_app.services.site",
 }
 
 

@@ -202,6 +202,9 @@ class Socket:
             while True:
                 event = await receive()
                 if event["type"] == "websocket.disconnect":
+                    if event.get("code") == CloseReason.SERVER_SHUTDOWN.code:
+                        # A server that stops closes its sockets before it tells us that it does.
+                        reason = CloseReason.SERVER_SHUTDOWN
                     break
                 if self.connection.close_reason is None:
                     await self._read_frame(event)

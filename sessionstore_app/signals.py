@@ -23,5 +23,6 @@ session_changed = Signal()
 session_disconnected = Signal()
 # It was resumed: state is RECONNECTED, or FAILED_OVER where another process serves it now.
 session_returned = Signal()
-# It has ended; reason is the close reason's name.
+# It has ended; reason is the close reason's name. store: dict[str, …]: the last entries of its private store, which is
+# destroyed after this.
 session_closed = Signal()

@@ -1,4 +1,7 @@
-"""Where entries live, behind one small contract; and the aliases of `SESSIONSTORE["BACKENDS"]`."""
+"""Where entries live, behind one small contract; and the aliases of `SESSIONSTORE["BACKENDS"]`.
+
+Rooms need a `Backend`. Private stores need a `StoreBackend`, and a `Backend` serves as one.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,38 @@ from django.utils.module_loading import import_string
 
 from sessionstore_app import conf
 from sessionstore_app.backends.base import Backend
+from sessionstore_app.backends.stores import EntriesStore, StoreBackend
 
-_made: dict[str, Backend] = {}
+_made: dict[str, Backend | StoreBackend] = {}
 _lock = threading.Lock()
 
 
 def backend(alias: str = "default") -> Backend:
     """The backend of an alias, one object a process. Raises ImproperlyConfigured."""
-    made = _made.get(alias)
-    if made is not None:
-        return made
+    found = made(alias)
+    if not isinstance(found, Backend):
+        raise ImproperlyConfigured(f"SESSIONSTORE['BACKENDS'][{alias!r}] keeps private stores, not rooms.")
+    return found
+
+
+def store(alias: str = "private") -> StoreBackend:
+    """Where private entries live. Raises ImproperlyConfigured."""
+    found = made(alias)
+    return found if isinstance(found, StoreBackend) else EntriesStore(found)
+
+
+def made(alias: str) -> Backend | StoreBackend:
+    """What an alias stands for, one object a process. Raises ImproperlyConfigured."""
+    found = _made.get(alias)
+    if found is not None:
+        return found
     with _lock:
         if alias not in _made:
             _made[alias] = _make(alias)
         return _made[alias]
 
 
-def _make(alias: str) -> Backend:
+def _make(alias: str) -> Backend | StoreBackend:
     spec = conf.current().backends.get(alias)
     if spec is None:
         raise ImproperlyConfigured(f"SESSIONSTORE['BACKENDS'] has no alias {alias!r}.")
@@ -35,7 +53,7 @@ def _make(alias: str) -> Backend:
         made = cls(spec.get("OPTIONS"))
     except (ImportError, TypeError) as error:
         raise ImproperlyConfigured(f"SESSIONSTORE['BACKENDS'][{alias!r}]: {error}") from error
-    if not isinstance(made, Backend):
+    if not isinstance(made, Backend | StoreBackend):
         raise ImproperlyConfigured(f"SESSIONSTORE['BACKENDS'][{alias!r}]: {spec['BACKEND']} is no Backend.")
     return made
 
@@ -50,7 +68,7 @@ def close_all() -> None:
 
 
 def _forget(*, setting: str, **_: object) -> None:
-    if setting == "SESSIONSTORE":
+    if setting in ("SESSIONSTORE", "CACHES"):
         close_all()
 
 

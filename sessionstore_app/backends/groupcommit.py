@@ -26,6 +26,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from sessionstore_app.backends.waiting import (
     MAX_BATCH,
+    MAX_READS,
     PATIENCE_SECONDS,
     RETRY_SECONDS,
     Attempted,
@@ -38,7 +39,7 @@ from sessionstore_app.core.errors import Unavailable
 
 # PostgreSQL's code for a lock that was not had in time.
 _LOCK_NOT_AVAILABLE = "55P03"
-_HELD_TOO_LONG = "Another transaction holds the room for too long."
+_HELD_TOO_LONG = "Another transaction holds the data for too long."
 
 # Set by the synchronous API: run on the calling thread's connection, inside its transaction if it has one.
 ON_CALLERS_CONNECTION: ContextVar[bool] = ContextVar("sessionstore_on_callers_connection", default=False)
@@ -72,11 +73,12 @@ class Work(Protocol):
 
 
 class GroupCommit:
-    """Does jobs on the database alias `using`, as `work` says."""
+    """Does jobs on the database alias `using`, as `work` says. Reads that are done at once are answered together."""
 
-    def __init__(self, using: str, work: Work) -> None:
+    def __init__(self, using: str, work: Work, *, reads_at_once: int = MAX_READS) -> None:
         self._using = using
         self._work = work
+        self._reads_at_once = reads_at_once
         self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -159,7 +161,7 @@ class GroupCommit:
 
     def _serve(self) -> None:
         connection = connections[self._using]
-        waiting = Waiting()
+        waiting = Waiting(self._reads_at_once)
         try:
             while self._take(waiting):
                 waiting.locked.extendleft(reversed(self._do(connection, waiting.next_changes())))
@@ -210,7 +212,8 @@ class GroupCommit:
             if not connection.in_atomic_block:
                 _make_ready(connection, own=own)
             if self._work.is_read(batch[0].job):
-                return [self._work.read(connection, attempted.job) for attempted in batch]
+                # Those before may have taken long.
+                return [self._work.read(connection, each.job) if each.is_wanted else None for each in batch]
             return self._change(connection, batch)
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:

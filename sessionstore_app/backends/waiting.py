@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeAlias
 
 from sessionstore_app.core.errors import Unavailable
@@ -36,6 +37,11 @@ class Pending:
     @property
     def is_late(self) -> bool:
         return time.monotonic() - self.started_at > PATIENCE_SECONDS
+
+    @property
+    def is_wanted(self) -> bool:
+        """False once the caller was told that it took too long."""
+        return not self.future.done()
 
     def begin(self) -> bool:
         """Called in the thread, when nothing is in the way any more; false if the caller was told it took too long."""
@@ -64,6 +70,7 @@ class Direct:
     """A job of a caller that does it itself."""
 
     job: Any
+    is_wanted = True
 
     def begin(self) -> bool:
         return True
@@ -116,7 +123,8 @@ class Waiting:
     Jobs that touch the same keep their order: behind one that is locked wait the changes and reads that came after it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reads_at_once: int = MAX_READS) -> None:
+        self._reads_at_once = reads_at_once
         self.changes: deque[Pending] = deque()
         self.reads: deque[Pending] = deque()
         self.locked: deque[Pending] = deque()
@@ -152,7 +160,7 @@ class Waiting:
     def _ready_reads(self) -> list[Pending]:
         held = {name for waiting in (self.locked, self.changes) for pending in waiting for name in pending.job.touches}
         free = (pending for pending in self.reads if held.isdisjoint(pending.job.touches))
-        return [pending for pending, _ in zip(free, range(MAX_READS), strict=False)]
+        return list(islice(free, self._reads_at_once))
 
 
 def _first(items: deque[Pending], count: int) -> list[Pending]:

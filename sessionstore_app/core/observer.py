@@ -33,11 +33,13 @@ class Interest:
 
     def covers(self, properties: Mapping[str, str], rooms: frozenset[str], opened_at_ms: int) -> bool:
         """Is such a session of interest?"""
+        return self.reaches(rooms, opened_at_ms) and (self.filter is None or self.filter.matches(properties))
+
+    def reaches(self, rooms: frozenset[str], opened_at_ms: int) -> bool:
+        """May such a session be of interest, whatever its properties?"""
         if self.after_ms is not None and opened_at_ms <= self.after_ms:
             return False
-        if self.rooms is not None and self.rooms.isdisjoint(rooms):
-            return False
-        return self.filter is None or self.filter.matches(properties)
+        return self.rooms is None or not self.rooms.isdisjoint(rooms)
 
     def shows(self, key: str) -> bool:
         """Is this property to be told?"""
@@ -64,12 +66,9 @@ class Event:
 
 def event_of(interest: Interest, change: SessionChange) -> Event | None:
     """What this listener is told of this change; None for nothing."""
-    before = not change.is_opening and interest.covers(
-        change.properties_before, change.previous_rooms, change.opened_at_ms
-    )
+    before, after = _covered(interest, change)
     if change.state is State.CLOSED and change.kind is Kind.STATE:
         return _event(interest, change, close_reason=change.close_reason) if before else None
-    after = interest.covers(change.properties, change.rooms, change.opened_at_ms)
     if before and not after:
         # D61: told whatever was asked for, or the listener would keep it for ever.
         kind = Kind.STATE if change.kind is Kind.STATE else Kind.PROPERTIES
@@ -78,6 +77,22 @@ def event_of(interest: Interest, change: SessionChange) -> Event | None:
         return entered(interest, change)
     is_told = change.kind is Kind.STATE or any(map(interest.shows, change.previous))
     return _event(interest, change) if before and is_told and change.kind is not Kind.ROOMS else None
+
+
+def _covered(interest: Interest, change: SessionChange) -> tuple[bool, bool]:
+    """Was the session of interest before, and is it now? Every listener's filter is asked about every change and may
+    take long: where it would say the same of both, once, and where nothing hangs on it, not at all.
+    """
+    before = not change.is_opening and interest.reaches(change.previous_rooms, change.opened_at_ms)
+    after = interest.reaches(change.rooms, change.opened_at_ms)
+    wanted = interest.filter
+    if wanted is None:
+        return before, after
+    if wanted.names.isdisjoint(change.previous):
+        is_told_nothing = change.kind is Kind.ROOMS and before is after
+        matches = not is_told_nothing and (before or after) and wanted.matches(change.properties)
+        return before and matches, after and matches
+    return before and wanted.matches(change.properties_before), after and wanted.matches(change.properties)
 
 
 def entered(interest: Interest, change: SessionChange) -> Event:

@@ -55,8 +55,8 @@ class SessionChange:
 
     @property
     def is_opening(self) -> bool:
-        """True for the first change of a session."""
-        return self.revision == FIRST_REVISION
+        """True for the first change of a session; not for that of a row that was made without one."""
+        return self.revision == FIRST_REVISION and self.kind is Kind.STATE and self.state is State.ACTIVE
 
     @property
     def properties_before(self) -> dict[str, str]:

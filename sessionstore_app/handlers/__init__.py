@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from sessionstore_app.handlers import locks, opening, rooms, sessions
+from sessionstore_app.handlers import locks, opening, rooms, sessions, site
 from sessionstore_app.handlers.socket import Handler
 
 HANDLERS: Final[Mapping[str, Handler]] = {
@@ -46,6 +46,11 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "lock.release": locks.lock_release,
     "lock.get": locks.lock_get,
     "lock.list": locks.lock_list,
+    "site.create": site.site_create,
+    "site.load": site.site_load,
+    "site.update": site.site_update,
+    "site.delete": site.site_delete,
+    "site.stats": site.site_stats,
 }
 
 # What later requests of the same socket build on.

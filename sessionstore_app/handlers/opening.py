@@ -118,6 +118,7 @@ def _open_result(socket: Socket, opened: Opened, rooms: list[dict[str, Json]]) -
             "roles": sorted(who.roles),
             "permissions": sorted(policy.permissions(who)),
             "properties": opened.properties,
+            "revision": opened.session.revision,
             "server_name": socket.hub.node_id,
             "server_time": frames.iso(clock.now_ms()),
             "heartbeat_seconds": settings.heartbeat_seconds,

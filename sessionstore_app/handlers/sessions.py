@@ -100,9 +100,7 @@ async def session_change_roles(caller: Caller, params: methods.SessionChangeRole
     """Give and take session-wide roles."""
     reach = caller.reach(*_MODIFY, room=params.room)
     rooms = reach.rooms if reach.by_rule else None
-    if not policy.current().may_change_roles(
-        caller.identity, add=params.add, remove=params.remove, rooms=rooms
-    ):
+    if not policy.current().may_change_roles(caller.identity, add=params.add, remove=params.remove, rooms=rooms):
         raise AccessDenied("You may not give or take these roles.", hint="Ask somebody who holds modify_session.")
     caller.take_writes(1)
     target = _target(reach, params.session_id, params.filter)

@@ -47,14 +47,17 @@ class Batch:
         rooms: Collection[str],
         locks: Collection[str] = (),
         ending: Collection[str] = (),
+        waits: bool = False,
     ) -> None:
         """Lock the sessions, the rooms they are in, and the named rooms and locks, which are made where missing.
 
         `ending` are sessions that may lose their locks. What another transaction has locked is left out: a job that
-        needs it is tried again later.
+        needs it is tried again later. A batch that `waits` does so for sessions and rooms, as long as the connection
+        lets it.
         """
         self.events = Events()
         self.now: datetime = timezone.now()
+        self._waits = waits
         self._sessions: dict[str, Session] = {}
         self._rooms: dict[str, Room] = {}
         self._members: defaultdict[str, dict[int, Membership]] = defaultdict(dict)
@@ -92,8 +95,8 @@ class Batch:
     def _lock_sessions(self, ids: Collection[str]) -> None:
         # In one order for everybody, so that nobody waits in a circle.
         for chunk in chunks(sorted(ids)):
-            rows = lockable(Session.objects).filter(id__in=chunk).order_by("id").annotate(db_now=Now())
-            self._sessions |= {session.id: session for session in rows}
+            rows = lockable(Session.objects, waits=self._waits).filter(id__in=chunk).order_by("id")
+            self._sessions |= {session.id: session for session in rows.annotate(db_now=Now())}
         missing = [session_id for session_id in ids if session_id not in self._sessions]
         for chunk in chunks(missing):
             self._busy.update(Session.objects.filter(id__in=chunk).values_list("id", flat=True))
@@ -112,7 +115,7 @@ class Batch:
             self.now = row.db_now  # type: ignore[attr-defined]  # annotated where the rows are locked
 
     def _lock_rooms(self, names: set[str], sessions: Collection[str]) -> None:
-        self._rooms = _locked_rooms(names)
+        self._rooms = _locked_rooms(names, waits=self._waits)
         missing = names - self._rooms.keys()
         if missing:
             # Either new, or locked elsewhere; inserting the latter would wait for whoever changes them.
@@ -265,6 +268,12 @@ class Batch:
         self.events.cleared.append(Cleared(room.name, old, new, reason))
         return new
 
+    def forget_room(self, room: Room) -> None:
+        """Delete a room that nobody is in; a job of this batch that wants it is tried again, and makes it anew."""
+        Membership.objects.filter(room=room).delete()
+        del self._rooms[room.name]
+        Room.objects.filter(id=room.id).delete()
+
     def changed_room(self, room: Room) -> None:
         """The room's row was changed."""
         self._changed_rooms[room.name] = room
@@ -319,9 +328,9 @@ def _row(change: SessionChange, at: datetime) -> SessionEvent:
     )
 
 
-def _locked_rooms(names: Collection[str]) -> dict[str, Room]:
-    rows = lockable(Room.objects).filter(name__in=sorted(names)).order_by("id").annotate(db_now=Now())
-    return {room.name: room for room in rows}
+def _locked_rooms(names: Collection[str], *, waits: bool = False) -> dict[str, Room]:
+    rows = lockable(Room.objects, waits=waits).filter(name__in=sorted(names)).order_by("id")
+    return {room.name: room for room in rows.annotate(db_now=Now())}
 
 
 def new_epoch() -> Epoch:

@@ -122,7 +122,8 @@ def encode(event: RoomEvent | NodeEvent, room: str, node_id: str) -> dict[str, A
 def _encode_node_event(event: NodeEvent) -> dict[str, Any]:
     match event:
         case SessionsChanged(changes):
-            return {"type": "sessions", "changes": msgspec.to_builtins(changes)}
+            # Lists all through: a layer in memory passes on what it is given, and a tuple would not be known again.
+            return {"type": "sessions", "changes": msgspec.to_builtins(list(changes))}
         case TakenOver(session_id, generation):
             return {"type": "taken_over", "session": session_id, "generation": generation}
         case Delivered(session_ids, text):

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
+from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.core.observer import Event, Interest, entered, event_of
 from sessionstore_app.core.sessions import SessionChange, State
 from sessionstore_app.services import directory, history, record
@@ -42,9 +43,12 @@ class Sink(Protocol):
     def listening(self, count: int) -> None:
         """All sessions that were open have been told."""
 
+    def failed(self) -> None:
+        """The listener had a fault, and is told nothing more."""
+
 
 class Listener:
-    """A standing interest. Until `is_live` it is being told what is there; `told` holds the revisions it was told."""
+    """A standing interest. Until `is_live` it is being told what is there; `_told` holds the revisions it was told."""
 
     __slots__ = ("_held", "_told", "interest", "is_live", "sink")
 
@@ -60,11 +64,11 @@ class Listener:
         told = self._told.get(change.session_id)
         if told is not None and change.revision <= told:
             return
-        if told is None and not self.is_live:
-            # Its turn will come, and show it as it is then; but one that opens behind the reading has none.
-            self._held[change.session_id].append(change)
-            return
-        if told is not None:
+        if not self.is_live:
+            if told is None:
+                # Its turn will come, and show it as it is then; but one that opens behind the reading has none.
+                self._held[change.session_id].append(change)
+                return
             self._told[change.session_id] = change.revision
         event = event_of(self.interest, change)
         if event is not None:
@@ -82,16 +86,27 @@ class Listener:
         for later in held:
             self.hear(later)
 
-    def go_live(self, heard: Callable[[str], int]) -> None:
-        """All that was open is told; what was held is told now. `heard` is how far the feed is with a session."""
+    def go_live(self) -> None:
+        """All that was open is told, and all that was read is heard; what was held is told now."""
         self.is_live = True
         held, self._held = self._held, defaultdict(list)
-        for *_, change in held.values():
+        self._told.clear()
+        for changes in held.values():
+            self._catch_up(changes)
+
+    def _catch_up(self, changes: Iterable[SessionChange]) -> None:
+        """Tell what happened to a session that was not there, or not of interest, when it was its turn."""
+        is_shown = False
+        for change in changes:
+            was_shown = is_shown
             covers = self.interest.covers(change.properties, change.rooms, change.opened_at_ms)
-            if change.state is not State.CLOSED and covers:
-                self.sink.put(entered(self.interest, change))
-        # Where the reading was ahead of what is heard, the revisions between are still to be dropped.
-        self._told = {sid: revision for sid, revision in self._told.items() if revision > heard(sid)}
+            is_shown = covers and change.state is not State.CLOSED
+            if was_shown:
+                event = event_of(self.interest, change)
+            else:
+                event = entered(self.interest, change) if is_shown else None
+            if event is not None:
+                self.sink.put(event)
 
 
 def _replaced(event: Event, state: State, revision: int) -> Event:
@@ -129,6 +144,16 @@ class Feed:
         """The groups of the bus to be in now."""
         return [SESSIONS_GROUP] if self._listeners else []
 
+    @property
+    def is_gapped(self) -> bool:
+        """True while something was heard too early, or too late: what lies between is about to be read."""
+        return bool(self._early)
+
+    @property
+    def is_empty(self) -> bool:
+        """True where nobody listens, and nothing is kept."""
+        return self._known is None and not (self._listeners or self._early or self._ended or self._unheard)
+
     # --- listeners
 
     async def begin(self, listener: Listener) -> None:
@@ -139,12 +164,14 @@ class Feed:
         try:
             await self._start()
             count = await self._tell_present(listener)
+            # What was read may be ahead of what was heard: an end that is heard later would be told of a session
+            # that was never shown.
+            await self.heal()
         except BaseException:
             self.end(listener)
             raise
         if listener in self._listeners:
-            known = self._known or {}
-            listener.go_live(lambda session_id: known.get(session_id, 0))
+            listener.go_live()
             listener.sink.listening(count)
 
     def end(self, listener: Listener) -> None:
@@ -176,7 +203,8 @@ class Feed:
                 unheard, self._unheard = self._unheard, None
             if self._listeners:
                 self._known, self._healed_at = reading.revisions, reading.at
-                self._ended = dict.fromkeys(ended, self._now())
+                # One that closed between the two readings has its end among what is unheard.
+                self._ended = dict.fromkeys(set(ended) - reading.revisions.keys(), self._now())
                 self.take_in(unheard)
 
     async def _tell_present(self, listener: Listener) -> int:
@@ -188,12 +216,13 @@ class Feed:
             if listener not in self._listeners:
                 break
             for change in page.changes:
-                listener.show(change)
+                if listener in self._listeners:
+                    listener.show(change)
+                    await listener.sink.ready()
             count += len(page.changes)
             if page.next_after is None:
                 break
             after = page.next_after
-            await listener.sink.ready()
         return count
 
     # --- what is heard
@@ -203,10 +232,30 @@ class Feed:
         if self._unheard is not None:
             self._unheard.extend(changes)
         elif self._known is not None:
-            for change in changes:
-                self._hear(change, self._known)
+            self._hear_all(change for change in changes if not self._is_put_off(change))
             if self._early:
                 self._heal_soon()
+
+    def _is_put_off(self, change: SessionChange) -> bool:
+        """Is it of a session that was there when all that were open were known, and is not known?
+
+        Then it has ended, and this comes late; that is asked of the record before anybody is told.
+        """
+        session_id = change.session_id
+        if self._known is None or session_id in self._known or session_id in self._ended:
+            return False
+        if change.opened_at_ms >= (self._healed_at - history.OVERLAP).timestamp() * 1000:
+            return False
+        self._early.setdefault(session_id, {})[change.revision] = change
+        return True
+
+    def _hear_all(self, changes: Iterable[SessionChange]) -> None:
+        known = self._known
+        for change in changes:
+            if known is None or known is not self._known:
+                # A socket may end by what it is told, and the last listener with it.
+                return
+            self._hear(change, known)
 
     def _hear(self, change: SessionChange, known: dict[str, int]) -> None:
         session_id = change.session_id
@@ -222,9 +271,18 @@ class Feed:
             else:
                 known[session_id] = upcoming.revision
             for listener in list(self._listeners):
-                listener.hear(upcoming)
-        if early:
+                self._tell(listener, upcoming)
+        if early and known is self._known:
             self._early[session_id] = early
+
+    def _tell(self, listener: Listener, change: SessionChange) -> None:
+        try:
+            if listener in self._listeners:
+                listener.hear(change)
+        except Exception:  # a project's policy is asked what it sees; its fault is no other listener's
+            logger.exception("A listener to sessions failed, and ends.")
+            self.end(listener)
+            listener.sink.failed()
 
     # --- healing
 
@@ -236,40 +294,58 @@ class Feed:
     async def _fill_gaps(self) -> None:
         self._healing = False
         known = self._known
-        if known is not None and self._early:
+        if known is None or not self._early:
+            return
+        try:
+            await self._forget_late(known)
             await self._read({session_id: known.get(session_id, 0) for session_id in self._early})
+        except SessionStoreError as error:  # what is missing is read when the revisions are compared
+            logger.warning("A gap in what is heard of sessions could not be read yet: %s", error)
+
+    async def _forget_late(self, known: Mapping[str, int]) -> None:
+        """Drop what came so late that its session has long ended: that was told, or was before our time."""
+        unknown = [session_id for session_id in self._early if session_id not in known]
+        late = await record.look(partial(history.long_closed, unknown, self._healed_at)) if unknown else []
+        for session_id in late:
+            self._early.pop(session_id, None)
+            self._ended[session_id] = self._now()
 
     async def heal(self) -> None:
         """Compare what was heard with the record, and read what was missed. Raises Unavailable."""
         if self._known is None:
             return
-        tally = await record.look(history.tally)
-        missed = await self._missed(self._known, tally)
-        # Those that came and went between two looks.
+        # As of now: what is heard while the record is read must not make up for what was missed.
+        heard = dict(self._known)
         closed = set(await record.look(partial(history.closed_since, self._healed_at)))
-        missed |= dict.fromkeys(closed - self._ended.keys() - missed.keys(), 0)
-        if missed:
+        tally = await record.look(history.tally)
+        missed = await self._missed({sid: at for sid, at in heard.items() if sid not in closed}, tally)
+        known = self._known or {}
+        missed |= {session_id: known.get(session_id, 0) for session_id in closed - self._ended.keys()}
+        if missed and self._known is not None:
             await self._read(missed)
         # Only now: what could not be read is looked for again.
-        self._healed_at = tally.at
+        self._healed_at = max(self._healed_at, tally.at)
         recent = self._now() - _ENDED_SECONDS
         self._ended = {sid: at for sid, at in self._ended.items() if at > recent or sid in closed}
 
-    async def _missed(self, known: dict[str, int], tally: history.Tally) -> dict[str, int]:
+    async def _missed(self, heard: Mapping[str, int], tally: history.Tally) -> dict[str, int]:
         """Sessions of which the record knows more than was heard, with the revision that was."""
-        missed: dict[str, int] = {}
-        if (tally.count, tally.revisions) != (len(known), sum(known.values())):
-            reading = await record.look(history.open_revisions)
-            missed = {sid: known.get(sid, 0) for sid, at in reading.revisions.items() if at > known.get(sid, 0)}
-            missed |= {sid: at for sid, at in known.items() if sid not in reading.revisions}
-        return missed
+        if (tally.count, tally.revisions) == (len(heard), sum(heard.values())):
+            return {}
+        recorded = (await record.look(history.open_revisions)).revisions
+        known = self._known or {}
+        missed = {sid: known.get(sid, 0) for sid, at in recorded.items() if at > known.get(sid, 0)}
+        missed |= {sid: known[sid] for sid in heard.keys() & known.keys() if sid not in recorded}
+        return {sid: at for sid, at in missed.items() if sid not in self._ended}
 
-    async def _read(self, heard: dict[str, int]) -> None:
+    async def _read(self, heard: Mapping[str, int]) -> None:
         changes = await record.look(partial(history.changes_after, heard))
         self._counters.healed_sessions += bool(changes)
-        self.take_in(changes)
-        # What the record does not know either was deleted meanwhile: it is waited for no longer.
-        for session_id in heard.keys() - {change.session_id for change in changes}:
+        self._hear_all(changes)
+        silent = heard.keys() - {change.session_id for change in changes}
+        for session_id in silent:
+            # What the record does not know of is waited for no longer.
             self._early.pop(session_id, None)
-            if await record.look(partial(history.is_gone, session_id)) and self._known is not None:
+        for session_id in await record.look(partial(history.gone, silent)) if silent else ():
+            if self._known is not None:
                 self._known.pop(session_id, None)

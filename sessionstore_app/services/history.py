@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,10 +15,11 @@ from sessionstore_app.core.sessions import Kind, SessionChange, State
 from sessionstore_app.models import Node, Session, SessionEvent
 from sessionstore_app.services.directory import open_sessions
 from sessionstore_app.services.properties import milliseconds
+from sessionstore_app.services.rows import chunks
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # A transaction that closes a session may be seen so much later than the time it noted.
-_OVERLAP = timedelta(seconds=30)
+OVERLAP: Final = timedelta(seconds=30)
 # Conditions of one statement.
 _AT_A_TIME = 100
 
@@ -61,16 +62,28 @@ def _now() -> datetime:
 
 def closed_since(at: datetime) -> list[str]:
     """Sessions that closed since then, or a little before."""
-    return list(Session.objects.filter(closed_at__gte=at - _OVERLAP).values_list("id", flat=True))
+    return list(Session.objects.filter(closed_at__gte=at - OVERLAP).values_list("id", flat=True))
 
 
-def is_gone(session_id: str) -> bool:
-    """True if the record does not know the session."""
-    return not Session.objects.filter(id=session_id).exists()
+def long_closed(session_ids: Collection[str], at: datetime) -> set[str]:
+    """Those of the sessions that closed before all that `closed_since` tells of that time."""
+    return _ids(session_ids, Q(closed_at__lt=at - OVERLAP))
 
 
-def changes_after(heard: Mapping[str, int]) -> list[SessionChange]:
-    """The changes of these sessions after those revisions, in the order of each session's revisions."""
+def gone(session_ids: Collection[str]) -> set[str]:
+    """Those of the sessions that the record does not know."""
+    return set(session_ids) - _ids(session_ids, Q())
+
+
+def _ids(session_ids: Collection[str], condition: Q) -> set[str]:
+    found: set[str] = set()
+    for some in chunks(session_ids):
+        found.update(Session.objects.filter(condition, id__in=some).values_list("id", flat=True))
+    return found
+
+
+def changes_after(heard: Mapping[str, int], kind: Kind | None = None) -> list[SessionChange]:
+    """The changes of these sessions (of one kind) after those revisions, in the order of each session's revisions."""
     changes: list[SessionChange] = []
     pairs = list(heard.items())
     for start in range(0, len(pairs), _AT_A_TIME):
@@ -78,7 +91,7 @@ def changes_after(heard: Mapping[str, int]) -> list[SessionChange]:
         for session_id, revision in pairs[start : start + _AT_A_TIME]:
             wanted |= Q(session_id=session_id, revision__gt=revision)
         rows = SessionEvent.objects.filter(wanted).select_related("session").order_by("session_id", "revision")
-        changes += map(change_of, rows)
+        changes += map(change_of, rows if kind is None else rows.filter(type=kind))
     return changes
 
 

@@ -91,7 +91,14 @@ class Line:
                 await asyncio.sleep(REOPEN_SECONDS)
                 await _try(reopen)
             else:
-                deliver(message)
+                _take(deliver, message)
+
+
+def _take(deliver: Callable[[Message], None], message: Message) -> None:
+    try:
+        deliver(message)
+    except Exception:  # whatever was wrong with this one, the next must be heard
+        logger.exception("A message of the channel layer could not be taken in.")
 
 
 async def _try(reopen: Callable[[], Awaitable[None]]) -> None:

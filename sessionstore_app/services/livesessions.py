@@ -12,14 +12,15 @@ peers and listeners are told once it commits.
 from __future__ import annotations
 
 import asyncio
+import weakref
+from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from sessionstore_app import conf
 from sessionstore_app.core import jsontext
-from sessionstore_app.core.errors import InvalidParams, LimitExceeded
+from sessionstore_app.core.errors import InternalError, InvalidParams, LimitExceeded, Unavailable
 from sessionstore_app.core.jsontext import JsonInput
 from sessionstore_app.core.observer import Event, Interest
 from sessionstore_app.core.properties import ALL_FIXED, ALL_USER
@@ -167,43 +168,80 @@ def _target(session_id: str | None, filter_text: str | None, room: str | None) -
     return Target(_reach(room).interest(filter_text), session_id)
 
 
+# Hubs that were started for a reader: in a process that serves nobody they end with the last of them.
+_started_here: weakref.WeakSet[Hub] = weakref.WeakSet()
+
+
 class _Watching:
-    """A listener of server code: a queue on the caller's loop, filled from the hub's."""
+    """A listener of server code: events wait for its reader, who may be on another loop than the hub."""
 
     def __init__(self, interest: Interest) -> None:
         self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[Event | Exception] = asyncio.Queue()
+        # Filled on the hub's loop, emptied on the reader's.
+        self._events: deque[Event | Exception] = deque()
+        self._news = asyncio.Event()
         self._listener = Listener(interest, self)
         self._hub: Hub | None = None
-        # On the hub's loop: the reader has taken in half of what it may be behind.
+        # On the hub's loop: the listener lives as long as this task; and the reader has taken in half of what it may
+        # be behind.
+        self._task: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
 
     async def __aenter__(self) -> _Watching:
-        running = hub.running()
-        self._hub = running if running is not None else await presence.running_hub()
+        found = hub.running()
+        if found is None:
+            found = await presence.running_hub()
+            _started_here.add(found)
+        self._hub = found
         # Told in the background: a reader may take its time with the first pages.
-        self._hub.loop.call_soon_threadsafe(partial(self._begin, self._hub))
+        if found.loop is self._loop:
+            self._begin(found)
+        else:
+            found.loop.call_soon_threadsafe(self._begin, found)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._hub is not None and self._hub.loop.is_running():
-            self._hub.loop.call_soon_threadsafe(self._hub.feed.end, self._listener)
+        on = self._hub
+        if on is None or not on.loop.is_running():
+            return
+        if on.loop is not self._loop:
+            on.loop.call_soon_threadsafe(self._end)
+            return
+        self._end()
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        if on in _started_here and not on.connections and not on.feed.groups:
+            await presence.stop(on)
 
     def _begin(self, on: Hub) -> None:
-        on.spawn(self._run(on))
+        self._task = on.spawn(self._run(on))
+
+    def _end(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
 
     async def _run(self, on: Hub) -> None:
         try:
             await on.feed.begin(self._listener)
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            # If not by the reader, then the server stops.
+            self._put(Unavailable("The server stops."))
+            raise
         except Exception as error:  # it is the reader's
             self._put(error)
+        finally:
+            on.feed.end(self._listener)
 
     async def next(self) -> Event:
         """The next event."""
-        if self._queue.qsize() > _BEHIND:
+        while not self._events:
+            self._news.clear()
+            await self._news.wait()
+        if len(self._events) > _BEHIND:
             raise LimitExceeded("The reader of session events is too far behind.", limit=_BEHIND)
-        event = await self._queue.get()
-        if self._queue.qsize() <= _BEHIND // 2 and self._hub is not None:
+        event = self._events.popleft()
+        if len(self._events) <= _BEHIND // 2 and not self._room.is_set() and self._hub is not None:
             self._hub.loop.call_soon_threadsafe(self._room.set)
         if isinstance(event, Exception):
             raise event
@@ -213,20 +251,30 @@ class _Watching:
 
     def put(self, event: Event) -> None:
         """See `feed.Sink`."""
-        if self._queue.qsize() <= _BEHIND + 1:
+        if len(self._events) <= _BEHIND:
             self._put(event)
 
     def _put(self, event: Event | Exception) -> None:
-        self._loop.call_soon_threadsafe(self._queue.put_nowait, event)
+        self._events.append(event)
+        try:
+            self._loop.call_soon_threadsafe(self._news.set)
+        except RuntimeError:  # the reader's loop has ended, and nobody closed the iterator
+            self._end()
 
     async def ready(self) -> None:
         """See `feed.Sink`."""
-        while self._queue.qsize() > _BEHIND // 2:
+        while len(self._events) > _BEHIND // 2:
             self._room.clear()
-            await self._room.wait()
+            # Cleared first, looked at second: a reader that was here before the clearing has seen no need to wake us.
+            if len(self._events) > _BEHIND // 2:
+                await self._room.wait()
 
     def listening(self, count: int) -> None:
         """See `feed.Sink`."""
+
+    def failed(self) -> None:
+        """See `feed.Sink`."""
+        self._put(InternalError())
 
 
 sessions = LiveSessions()

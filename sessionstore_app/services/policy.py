@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 
 from sessionstore_app import conf
 from sessionstore_app.core.errors import AccessDenied
+from sessionstore_app.core.jsontext import Json
 from sessionstore_app.core.patterns import pattern_set
 
 PERMISSIONS: Final = frozenset(
@@ -36,7 +37,7 @@ PERMISSIONS: Final = frozenset(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Who opened a session. `rooms` maps names or patterns to roles that a token grants there; `expires_at` is when
-    the credential ends, None for never.
+    the credential ends, None for never; `store` is what the credential puts into the session's private store.
     """
 
     principal: str = ""
@@ -45,6 +46,7 @@ class Identity:
     permissions: frozenset[str] = frozenset()
     rooms: Mapping[str, frozenset[str]] = field(default_factory=dict)
     expires_at: datetime | None = None
+    store: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def is_anonymous(self) -> bool:
@@ -81,6 +83,10 @@ class Policy:
     def may_open(self, identity: Identity) -> bool:
         """May this client open a session? Anonymous ones may where ALLOW_ANONYMOUS says so."""
         return not identity.is_anonymous or conf.current().allow_anonymous
+
+    def seed(self, identity: Identity) -> Mapping[str, Json]:
+        """What the private store of this client's session holds before anybody hears that it opened."""
+        return identity.store
 
     def may_join(self, identity: Identity, room: str) -> bool:
         """May this client join the room?"""

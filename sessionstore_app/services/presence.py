@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
@@ -19,16 +19,19 @@ from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Epoch
 from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.core.patterns import EVERYTHING
+from sessionstore_app.core.sessions import Kind
 from sessionstore_app.models import SessionState
 from sessionstore_app.protocol import frames
 from sessionstore_app.services import (
     clock,
-    entrylog,
     facts,
+    history,
     hub,
     jobs,
     locks,
+    private,
     questions,
+    reaping,
     record,
     removals,
     rights,
@@ -36,17 +39,15 @@ from sessionstore_app.services import (
     watching,
 )
 from sessionstore_app.services.connection import Connection
-from sessionstore_app.services.endings import disconnect, remove_owned
+from sessionstore_app.services.endings import disconnect
 from sessionstore_app.services.events import ObserveMore
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.localroom import LocalRoom
-from sessionstore_app.services.spaces import room_backend, room_of, room_space
+from sessionstore_app.services.spaces import room_backend, room_space
 from sessionstore_app.services.telling import peer_text, record_and_tell, tell, wipe_again
 
 logger = logging.getLogger("sessionstore_app")
 
-# How much the reaper takes at a time.
-_REAP_BATCH = 200
 # Counts may agree by chance; every so many renewals the sessions themselves are compared.
 _COMPARE_EVERY = 12
 # A wiped space refuses late writes for so long; a write that took longer has long failed.
@@ -146,24 +147,41 @@ class Presence:
     async def _reclaim(self) -> None:
         """What we serve and what the record says we serve must be the same; it may have taken us for dead."""
         self._renewals += 1
-        count = await record.ask(partial(questions.served_count, self.hub.node_id))
-        if count == len(self._served()) and self._renewals % _COMPARE_EVERY:
+        recorded_tally = await record.ask(partial(questions.served_tally, self.hub.node_id))
+        if recorded_tally == self._tally() and self._renewals % _COMPARE_EVERY:
             return
         recorded = await record.ask(partial(questions.served, self.hub.node_id))
         served = self._served()
         states = await record.ask(partial(questions.states, list(served)))
         for session_id, connection in served.items():
             await self._settle(session_id, connection, states.get(session_id, questions.GONE))
+        await self._tell_missed(states)
         for session_id, generation in recorded.items():
             # Opened for a socket that went, or for a caller that was told it took too long: nobody serves it.
             if session_id not in self._served() and session_id not in self.hub.in_transit:
-                await record_and_tell(self._disconnect(session_id, generation))
+                await record_and_tell(reaping.lost(session_id, generation))
+
+    def _tally(self) -> tuple[int, int]:
+        served = self._served().values()
+        return len(served), sum(connection.session.revision for connection in served if connection.session)
 
     def _served(self) -> dict[str, Connection]:
         return {c.session.id: c for c in self.hub.connections if c.session is not None}
 
+    async def _tell_missed(self, states: Mapping[str, questions.Standing]) -> None:
+        """Tell sockets what others did to their sessions and the bus has lost: rights may have gone with it."""
+        behind = {
+            session_id: connection.session.revision
+            for session_id, connection in self._served().items()
+            if connection.session is not None
+            and connection.session.revision < states.get(session_id, questions.GONE).revision
+        }
+        if behind:
+            missed = await record.look(partial(history.changes_after, behind, Kind.PROPERTIES))
+            self.hub.served.catch_up(missed, {session_id: states[session_id].revision for session_id in behind})
+
     async def _settle(self, session_id: str, connection: Connection, recorded: questions.Standing) -> None:
-        state, generation, node_id, reason = recorded
+        state, generation, node_id, reason, _ = recorded
         if connection.close_reason is not None or session_id in self.hub.in_transit:
             return
         if state == SessionState.CLOSED:
@@ -173,68 +191,18 @@ class Presence:
         elif state == SessionState.DISCONNECTED or node_id != self.hub.node_id:
             await record_and_tell(jobs.Reclaim(session_id=session_id, generation=generation, node_id=self.hub.node_id))
 
-    def _disconnect(self, session_id: str, generation: int, *, unless_served: bool = False) -> jobs.Disconnect:
-        return jobs.Disconnect(
-            session_id=session_id,
-            generation=generation,
-            reason=CloseReason.CONNECTION_LOST,
-            reconnect_seconds=conf.current().reconnect_seconds,
-            unless_served=unless_served,
-        )
-
     async def reap(self) -> None:
         """End what has lapsed: sessions of dead processes or away too long, empty rooms, entries past their time."""
         # First of all: who looks for the dead is alive.
         await record.run(self._lease())
-        lost, _ = await record.run(jobs.LapseNodes(limit=_REAP_BATCH, node_id=self.hub.node_id))
-        await _all(
-            record_and_tell(self._disconnect(session_id, generation, unless_served=True))
-            for session_id, generation in lost
-        )
-        due = await record.ask(partial(questions.overdue, _REAP_BATCH))
-        kept = await remove_owned(due.sessions)
-        await _all(
-            record_and_tell(jobs.Close(session_id=session_id, reason=reason, due=True))
-            for session_id, reason in due.sessions.items()
-            if session_id not in kept
-        )
-        await _all(record_and_tell(jobs.ClearDue(room=room)) for room in due.rooms)
-        await self._expire_entries()
+        await reaping.reap(self.hub.node_id)
         await removals.apply(self.hub)
 
-    async def _expire_entries(self) -> None:
-        for due in await room_backend().due(clock.now_ms(), _REAP_BATCH):
-            found = room_of(due.space)
-            if found is not None:
-                await entrylog.read(*found, entrylog.named(due.key))
-
     async def forget(self) -> None:
-        """Drop the marks of spaces wiped long ago, and sessions that ended long ago."""
+        """Drop the marks of spaces wiped long ago, sessions that ended long ago, and stores they left behind."""
         await room_backend().forget_wiped(clock.now_ms() - _WIPED_KEPT_MS)
-        await forget_history()
-
-
-async def forget_history() -> int:
-    """Delete sessions that closed longer ago than HISTORY_DAYS, and what hangs on them; returns how many."""
-    settings = conf.current()
-    # What listeners may still have to be told of is kept in any case.
-    seconds = max(settings.history_days * 86_400, 4 * settings.node_renew_seconds)
-    forgotten = 0
-    while True:
-        count: int
-        count, _ = await record.run(jobs.Forget(history_seconds=seconds, limit=_REAP_BATCH))
-        forgotten += count
-        if count < _REAP_BATCH:
-            return forgotten
-
-
-async def _all(acts: Iterable[Awaitable[None]]) -> None:
-    """Do all at once: what they record shares a transaction."""
-    for result in await asyncio.gather(*acts, return_exceptions=True):
-        if isinstance(result, SessionStoreError):
-            logger.warning("The reaper will try again: %s", result)
-        elif isinstance(result, BaseException):
-            raise result
+        await reaping.forget_history()
+        await private.sweep()
 
 
 async def _every(seconds: Callable[[], float], act: Callable[[], Awaitable[None]]) -> None:
@@ -303,11 +271,16 @@ async def _start_anew(backend: Backend) -> None:
 async def stop_hub() -> None:
     """Stop this loop's hub in order: its sessions wait to be resumed elsewhere."""
     found = hub.running()
-    if found is None or found.loop is not asyncio.get_running_loop():
-        return
+    if found is not None and found.loop is asyncio.get_running_loop():
+        await stop(found)
+
+
+async def stop(found: Hub) -> None:
+    """Stop a hub of this loop in order, whether or not it is the process's."""
     for connection in list(found.connections):
         connection.close(CloseReason.SERVER_SHUTDOWN)
     await found.settle()
-    hub.set_running(None)
+    if hub.running() is found:
+        hub.set_running(None)
     await found.stop()
     await record.run(jobs.EndLease(node_id=found.node_id))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce, Now
 
 from sessionstore_app.core.close import CloseReason
-from sessionstore_app.core.entries import Epoch
+from sessionstore_app.core.entries import Epoch, Space
 from sessionstore_app.models import Lock, LockRequest, Membership, Room, Session, SessionState
 from sessionstore_app.services.batch import peer_of
 from sessionstore_app.services.news import Peer
@@ -86,21 +86,38 @@ def overdue(limit: int) -> Overdue:
         session_id: reason or CloseReason.CONNECTION_LOST.name
         for session_id, reason in lapsed.values_list("id", "close_reason")[:limit]
     }
-    expired = Session.objects.exclude(state=SessionState.CLOSED).filter(expires_at__lte=Now()).order_by("expires_at")
+    # The states by name: of the closed ones, history keeps many that have expired since.
+    is_open = Q(state__in=(SessionState.ACTIVE, SessionState.DISCONNECTED))
+    expired = Session.objects.filter(is_open, expires_at__lte=Now()).order_by("expires_at")
     sessions |= dict.fromkeys(expired.values_list("id", flat=True)[:limit], CloseReason.EXPIRED.name)
     rooms = Room.objects.filter(clears_at__lte=Now())
     return Overdue(sessions, list(rooms.values_list("name", flat=True)[:limit]))
 
 
-def served_count(node_id: str) -> int:
-    """How many sessions the record takes this node to serve."""
-    return Session.objects.filter(node_id=node_id, state=SessionState.ACTIVE).count()
+def served_tally(node_id: str) -> tuple[int, int]:
+    """How many sessions the record takes this node to serve, and the sum of their revisions."""
+    active = Session.objects.filter(node_id=node_id, state=SessionState.ACTIVE)
+    found = active.aggregate(count=Count("id"), revisions=Coalesce(Sum("revision"), 0))
+    return found["count"], found["revisions"]
 
 
 def served(node_id: str) -> dict[str, int]:
     """Id and generation of the sessions that the record takes this node to serve."""
     active = Session.objects.filter(node_id=node_id, state=SessionState.ACTIVE)
     return dict(active.values_list("id", "generation"))
+
+
+def forgettable_rooms(kept: timedelta) -> QuerySet[Room]:
+    """Rooms that nobody is in and that wait for nothing, for longer than that."""
+    idle = Room.objects.filter(~_HAS_PEERS, clears_at=None).annotate(idle_since=Coalesce("emptied_at", "created_at"))
+    return idle.filter(idle_since__lte=Now() - kept)
+
+
+def spaces_of_old_epochs(spaces: Mapping[Space, tuple[str, Epoch]]) -> list[Space]:
+    """Those of the spaces, each of a room and an epoch, whose room goes on under another epoch, or is not known."""
+    rooms = {room for room, _ in spaces.values()}
+    epochs = dict(Room.objects.filter(name__in=rooms).values_list("name", "epoch"))
+    return [space for space, (room, epoch) in spaces.items() if epochs.get(room) != epoch]
 
 
 class Standing(NamedTuple):
@@ -110,10 +127,11 @@ class Standing(NamedTuple):
     generation: int
     node_id: str
     close_reason: str
+    revision: int
 
 
 # A session that the record does not know.
-GONE: Final = Standing(SessionState.CLOSED, 0, "", "")
+GONE: Final = Standing(SessionState.CLOSED, 0, "", "", 0)
 
 
 def held_locks(session_ids: Collection[str]) -> dict[tuple[str, str], int]:
@@ -138,5 +156,5 @@ def unmatched(rooms: Collection[str]) -> dict[str, dict[str, int]]:
 def states(session_ids: Collection[str]) -> dict[str, Standing]:
     """How the record has these sessions."""
     found = Session.objects.filter(id__in=list(session_ids))
-    rows = found.values_list("id", "state", "generation", "node_id", "close_reason")
-    return {session_id: Standing(state, at, node, reason) for session_id, state, at, node, reason in rows}
+    rows = found.values_list("id", "state", "generation", "node_id", "close_reason", "revision")
+    return {row[0]: Standing(*row[1:]) for row in rows}

@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
-from sessionstore_app.backends.groupcommit import GroupCommit, Locked, Outcome, unavailable
+from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION, GroupCommit, Locked, Outcome, unavailable
 from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.services.batch import Batch
 from sessionstore_app.services.news import Events
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 class Job(Protocol):
     """One thing to record. It names the sessions, rooms and locks it touches, so that they can be locked first; of
-    the sessions, those that it may end.
+    the sessions, those that it may end. One that `waits` touches so many that they are hardly ever free all at once.
     """
 
     @property
@@ -40,6 +40,8 @@ class Job(Protocol):
     def locks(self) -> Collection[str]: ...
     @property
     def ending(self) -> Collection[str]: ...
+    @property
+    def waits(self) -> bool: ...
     @property
     def touches(self) -> Collection[str]: ...
 
@@ -67,6 +69,8 @@ class _Work:
             rooms={name for job in jobs for name in job.rooms},
             locks={name for job in jobs for name in job.locks},
             ending={session_id for job in jobs for session_id in job.ending},
+            # Not on a caller's connection, where nothing bounds the wait for a row.
+            waits=any(job.waits for job in jobs) and not ON_CALLERS_CONNECTION.get(),
         )
         outcomes = [_run_job(job, batch) for job in jobs]
         batch.save()
@@ -89,8 +93,9 @@ def _run_job(job: Job, batch: Batch) -> Outcome:
 
 
 _commit = GroupCommit(USING, _Work())
-# A thread and connection of its own, for what may take long.
+# Threads and connections of their own: for what may take long, and for what whoever asks can make take long.
 _looks = GroupCommit(USING, _Work())
+_searches = GroupCommit(USING, _Work(), reads_at_once=1)
 
 
 async def run(job: Job) -> tuple[Any, Events]:
@@ -116,6 +121,12 @@ async def look(question: Callable[[], T]) -> T:
     return answer
 
 
+async def search(question: Callable[[], T]) -> T:
+    """As `look`, where somebody's filter decides how long it takes: only other searches wait for it."""
+    answer: T = (await _searches.run(Ask(question)))[0]
+    return answer
+
+
 def when_orphaned(tell: Callable[[Events], None]) -> None:
     """Hand on what was recorded for a caller that is gone: others must hear of it all the same."""
     _commit.orphaned = lambda outcome: None if outcome[1] is None else tell(outcome[1])
@@ -125,6 +136,7 @@ def close() -> None:
     """Let go of the threads and their connections."""
     _commit.close()
     _looks.close()
+    _searches.close()
 
 
 def from_now(seconds: float) -> Combinable:

@@ -22,7 +22,7 @@ from sessionstore_app.core.errors import InvalidParams
 from sessionstore_app.core.jsontext import Json, JsonInput
 from sessionstore_app.core.patterns import check_key, check_pattern, check_room_name, compiled
 from sessionstore_app.protocol import frames
-from sessionstore_app.protocol.methods import MAX_TTL_SECONDS
+from sessionstore_app.protocol.params import MAX_TTL_SECONDS
 from sessionstore_app.services import bridge, clock, entrylog, hub, jobs, questions, record, telling
 from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.events import Said

@@ -28,6 +28,9 @@ def overwrite(model: type[Model], rows: Iterable[Model], fields: Collection[str]
     model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=fields)
 
 
-def lockable(manager: Manager[M]) -> QuerySet[M]:
-    """Rows that we lock, without those that others have locked. SQLite has no row locks and needs none."""
-    return manager.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+def lockable(manager: Manager[M], *, waits: bool = False) -> QuerySet[M]:
+    """Rows that we lock, without those that others have locked, unless we wait for them: then in one order for all who
+    wait. SQLite has no row locks and needs none.
+    """
+    skips = connection.features.has_select_for_update_skip_locked and not waits
+    return manager.select_for_update(skip_locked=skips)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sessionstore_app.core.close import CloseReason
+from sessionstore_app.core.filters import ROLES
 from sessionstore_app.core.properties import parse_roles
 from sessionstore_app.core.sessions import Kind, SessionChange, State
 from sessionstore_app.protocol import frames
@@ -16,6 +18,8 @@ from sessionstore_app.services.events import Delivered, LockTold, TakenOver
 
 if TYPE_CHECKING:
     from sessionstore_app.services.connection import Connection
+
+logger = logging.getLogger("sessionstore_app")
 
 
 @dataclass(slots=True, eq=False)
@@ -84,9 +88,21 @@ class Served:
             if connection is None or connection.session is None or connection.session.revision >= change.revision:
                 continue
             if change.state is State.CLOSED:
-                self._close(connection, CloseReason[change.close_reason])
+                # A newer version may know of more reasons.
+                self._close(connection, CloseReason.__members__.get(change.close_reason, CloseReason.CONNECTION_LOST))
             elif change.kind is Kind.PROPERTIES:
-                self._update(connection, change)
+                self._try_to_update(connection, change)
+            elif change.revision == connection.session.revision + 1:
+                # Where one before it is missing it stays behind, and upkeep sees that.
+                connection.session = replace(connection.session, revision=change.revision)
+
+    def catch_up(self, missed: Iterable[SessionChange], revisions: Mapping[str, int]) -> None:
+        """Take in what was missed; that is all that happened to these sessions up to these revisions."""
+        self.take_in(missed)
+        for session_id, revision in revisions.items():
+            connection = self._connections.get(session_id)
+            if connection is not None and connection.session and connection.session.revision < revision:
+                connection.session = replace(connection.session, revision=revision)
 
     def _close(self, connection: Connection, reason: CloseReason) -> None:
         for spared in self._spared.get(connection, ()):
@@ -94,18 +110,23 @@ class Served:
         if connection not in self._spared:
             connection.close(reason)
 
+    def _try_to_update(self, connection: Connection, change: SessionChange) -> None:
+        try:
+            self._update(connection, change)
+        except Exception:  # a project's policy is asked; its fault must not keep the news from other sessions
+            logger.exception("It cannot be told what a session may do, and its socket closes.")
+            connection.close(CloseReason.INTERNAL_ERROR)
+
     def _update(self, connection: Connection, change: SessionChange) -> None:
         session = connection.session
         assert session is not None  # noqa: S101  # looked up by its session
-        identity = session.identity
-        has_new_roles = "$Roles" in change.previous
-        if has_new_roles:
-            roles = parse_roles(change.properties["$Roles"]) or frozenset()
-            identity = replace(identity, roles=roles)
+        # Whatever this change is of: one that took a role may be told behind it, and is old news then.
+        roles = parse_roles(change.properties.get(ROLES, "")) or frozenset()
+        identity = replace(session.identity, roles=roles)
         connection.session = replace(session, identity=identity, revision=change.revision)
         rights = sorted(identity.roles), sorted(policy.permissions(identity))
         connection.put_unstored(frames.session_changed(change.revision, change.properties, change.previous, *rights))
-        if has_new_roles:
+        if roles != session.identity.roles:
             self._rights_changed(connection)
 
     def deliver(self, event: Delivered) -> None:

@@ -20,7 +20,7 @@ from sessionstore_app.core.entries import Author, Entry, Epoch, SessionId
 from sessionstore_app.core.errors import LimitExceeded, NotJoined, NotOpen, Unavailable
 from sessionstore_app.core.patterns import PatternSet, check_pattern, check_room_name, pattern_set
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import endings, entrylog, jobs, questions, record, rights, telling, watching
+from sessionstore_app.services import endings, entrylog, jobs, private, questions, record, rights, telling, watching
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import ObserveMore, TakenOver
 from sessionstore_app.services.hub import Hub
@@ -80,20 +80,30 @@ class JoinedRoom:
 async def open_session(
     hub: Hub, connection: Connection, identity: Identity, properties: Mapping[str, str] | None = None
 ) -> Opened:
-    """Open a new session on a connection. Raises AccessDenied where the policy refuses it."""
+    """Open a new session on a connection. Raises AccessDenied where the policy refuses it, ValueError for seeds of its
+    private store that cannot be kept.
+    """
     session_id, token = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
     job = jobs.Open(
         session_id=session_id, identity=identity, node_id=hub.node_id, token=token, properties=properties or {}
     )
+    seeds = await private.seeds(identity)
     with in_transit(hub, session_id):
-        own, happened = await record.run(job)
-        session = await _serve(hub, connection, _session_of(session_id, identity, generation=1, revision=1))
+        async with private.seeded(session_id, seeds):
+            own, happened = await record.run(job)
+        session = _session_of(session_id, identity, generation=1, revision=1)
+        is_there = _serve(hub, connection, session)
     await telling.tell(happened)
+    if not is_there:
+        await _lose(connection)
     return Opened(session, token, resumed=False, properties=own)
 
 
 def _session_of(session_id: str, identity: Identity, *, generation: int, revision: int) -> OpenSession:
     author = Author(SessionId(session_id), identity.principal)
+    if identity.store:
+        # Where seeds go they are by now: they are not kept with every socket.
+        identity = replace(identity, store={})
     return OpenSession(session_id, identity, generation, revision, author)
 
 
@@ -108,16 +118,18 @@ async def resume_session(
         resumed, happened = await record.run(job)
         if resumed is None:
             return None
-        mine = _session_of(
+        session = _session_of(
             session_id,
             replace(identity, roles=resumed.roles),
             generation=resumed.generation,
             revision=resumed.revision,
         )
-        session = await _serve(hub, connection, mine)
+        is_there = _serve(hub, connection, session)
     if resumed.was_active_on is not None:
         await hub.tell_nodes([(resumed.was_active_on, TakenOver(session_id, resumed.generation))])
     await telling.tell(happened)
+    if not is_there:
+        await _lose(connection)
     return Opened(session, new_token, resumed=True, properties=resumed.properties, rooms=resumed.rooms)
 
 
@@ -139,15 +151,21 @@ async def give_back(session: OpenSession, token: str) -> None:
         logger.warning("A resume failed half way and its token could not be given back.")
 
 
-async def _serve(hub: Hub, connection: Connection, session: OpenSession) -> OpenSession:
+def _serve(hub: Hub, connection: Connection, session: OpenSession) -> bool:
+    """The connection serves the session from here on; false where the socket went while that was recorded."""
     connection.session = session
     if connection.close_reason is not None:
-        # The socket went while the session was opened: it waits for another from the start.
-        await endings.disconnect(connection, connection.close_reason)
-        raise NotOpen("The socket was closed meanwhile.")
+        return False
     hub.served.add(connection)
     hub.expire(connection)
-    return session
+    return True
+
+
+async def _lose(connection: Connection) -> None:
+    """The session is open, as was told, and its socket went before: it waits for another. Raises NotOpen."""
+    if connection.close_reason is not None:
+        await endings.disconnect(connection, connection.close_reason)
+    raise NotOpen("The socket was closed meanwhile.")
 
 
 async def rejoin(hub: Hub, connection: Connection, resumed: ResumedRoom, position: Position | None) -> JoinedRoom:

@@ -18,7 +18,7 @@ from sessionstore_app.core.errors import InvalidParams, NoSuchSession, Unavailab
 from sessionstore_app.core.observer import Interest
 from sessionstore_app.core.properties import Merged
 from sessionstore_app.services import bridge, directory, hub, jobs, record
-from sessionstore_app.services.directory import Counting, Listing, SessionInfo
+from sessionstore_app.services.directory import Counting, Found, Listing, SessionInfo
 from sessionstore_app.services.endings import remove_owned
 from sessionstore_app.services.events import Delivered, ObserveMore
 from sessionstore_app.services.telling import tell
@@ -46,19 +46,19 @@ async def get(interest: Interest, session_id: str) -> SessionInfo:
 
 async def listing(interest: Interest, limit: int, after: str) -> Listing:
     """A page of sessions, by session id."""
-    return await record.look(partial(directory.listing, interest, limit, after))
+    return await record.search(partial(directory.listing, interest, limit, after))
 
 
 async def counting(interest: Interest, by: Collection[str]) -> Counting:
     """How many sessions and people there are, in groups by the values of some properties."""
-    return await record.look(partial(directory.counting, interest, by))
+    return await record.search(partial(directory.counting, interest, by))
 
 
 async def set_properties(target: Target, changes: Mapping[str, str | None]) -> dict[str, Merged]:
     """Set properties; what that changed, by session. Raises InvalidKey, InvalidParams, LimitExceeded, NoSuchSession."""
     settings = conf.current()
     properties.check_changes(changes, key_length=settings.key_length, value_bytes=settings.property_bytes)
-    job = jobs.SetProperties(session_ids=await _ids(target), interest=target.interest, changes=changes)
+    job = jobs.SetProperties(seen=await _seen(target), interest=target.interest, changes=changes)
     merged: dict[str, Merged]
     merged, happened = await record.run(job)
     await tell(happened)
@@ -74,7 +74,7 @@ async def change_roles(target: Target, add: Collection[str], remove: Collection[
     """
     _check_roles(add, remove)
     job = jobs.ChangeRoles(
-        session_ids=await _ids(target),
+        seen=await _seen(target),
         interest=target.interest,
         add=frozenset(add),
         remove=frozenset(remove),
@@ -98,12 +98,12 @@ def _check_roles(add: Collection[str], remove: Collection[str]) -> None:
 async def terminate(target: Target, reason: CloseReason = CloseReason.CLOSED_BY_CONTROLLER) -> list[str]:
     """End sessions; returns which. Raises NoSuchSession, or Unavailable where a room of them is out of reach."""
     # Also one that is named is looked for: what belongs to a session out of reach must be left alone.
-    ids = await _found(target)
+    seen = await _found(target)
     # What dies with sessions goes before them, and once more behind them: they may have written on to their last.
-    if await remove_owned(ids):
+    if await remove_owned(seen):
         raise Unavailable("A room of one of the sessions is out of reach.")
     ended: list[str]
-    ended, happened = await record.run(jobs.Terminate(session_ids=ids, interest=target.interest, reason=reason.name))
+    ended, happened = await record.run(jobs.Terminate(seen=seen, interest=target.interest, reason=reason.name))
     await tell(happened)
     await remove_owned(ended)
     _counted(target, len(ended))
@@ -112,7 +112,7 @@ async def terminate(target: Target, reason: CloseReason = CloseReason.CLOSED_BY_
 
 async def send(target: Target, frame: str) -> int:
     """Send a finished frame to those who are ACTIVE; returns how many those are. Nothing is kept for the others."""
-    found = await record.look(partial(directory.find, target.interest, target.session_id))
+    found = await _find(target)
     _counted(target, len(found))
     by_node: defaultdict[str, list[str]] = defaultdict(list)
     for session in found:
@@ -125,7 +125,7 @@ async def send(target: Target, frame: str) -> int:
 
 async def observe_for(target: Target, room: str, patterns: Collection[str]) -> int:
     """Let peers of a room observe more; returns how many. Raises LimitExceeded, NoSuchSession."""
-    job = jobs.ObserveFor(session_ids=await _ids(target), interest=target.interest, room=room, patterns=patterns)
+    job = jobs.ObserveFor(seen=await _seen(target), interest=target.interest, room=room, patterns=patterns)
     observing: list[jobs.Observing]
     observing, happened = await record.run(job)
     await tell(happened)
@@ -137,13 +137,18 @@ async def observe_for(target: Target, room: str, patterns: Collection[str]) -> i
     return _counted(target, len(observing))
 
 
-async def _ids(target: Target) -> list[str]:
-    return await _found(target) if target.session_id is None else [target.session_id]
+async def _seen(target: Target) -> dict[str, int]:
+    """The sessions that an act is for, each with the revision as of which it is."""
+    return await _found(target) if target.session_id is None else {target.session_id: jobs.UNSEEN}
 
 
-async def _found(target: Target) -> list[str]:
-    found = await record.look(partial(directory.find, target.interest, target.session_id))
-    return [session.session_id for session in found]
+async def _found(target: Target) -> dict[str, int]:
+    return {session.session_id: session.revision for session in await _find(target)}
+
+
+async def _find(target: Target) -> list[Found]:
+    ask = record.search if target.session_id is None else record.look
+    return await ask(partial(directory.find, target.interest, target.session_id))
 
 
 def _counted(target: Target, count: int) -> int:

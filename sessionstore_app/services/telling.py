@@ -5,6 +5,7 @@ Once for each batch, after it is committed, by whoever comes first.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from functools import partial
 
@@ -12,9 +13,10 @@ from sessionstore_app import signals
 from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION
 from sessionstore_app.core.entries import Space
 from sessionstore_app.core.errors import SessionStoreError
+from sessionstore_app.core.jsontext import Json
 from sessionstore_app.core.sessions import Kind, SessionChange, State
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import bridge, hub, record
+from sessionstore_app.services import bridge, hub, private, record
 from sessionstore_app.services.entrylog import send_signal
 from sessionstore_app.services.events import LockTold, RoomCleared, RosterDelta
 from sessionstore_app.services.news import Cleared, Events, LockNews, Peer, RosterChange
@@ -104,15 +106,34 @@ async def _signal_session(change: SessionChange) -> None:
         case _, State.ACTIVE:
             signal = signals.session_opened
         case _, State.CLOSED:
-            signal = signals.session_closed
+            await _signal_closed(change)
+            return
         case _, State.DISCONNECTED:
             signal = signals.session_disconnected
         case _:
             signal = signals.session_returned
     if signal.receivers:
-        told = {"session_id": change.session_id, "state": change.state.value, "properties": dict(change.properties)}
-        changed = {"changed_properties": dict(change.previous), "reason": change.close_reason}
-        await send_signal(signal, {**told, **changed})
+        await send_signal(signal, _told(change))
+
+
+def _told(change: SessionChange) -> dict[str, object]:
+    told = {"session_id": change.session_id, "state": change.state.value, "properties": dict(change.properties)}
+    return {**told, "changed_properties": dict(change.previous), "reason": change.close_reason}
+
+
+async def _signal_closed(change: SessionChange) -> None:
+    """What ends with the session ends after its receivers; in a server all of that runs beside the request."""
+    is_heard = bool(signals.session_closed.receivers)
+    ending = private.end(change.session_id, partial(_send_closed, change) if is_heard else None)
+    running = hub.running()
+    if running is not None and running.loop is asyncio.get_running_loop() and not ON_CALLERS_CONNECTION.get():
+        running.spawn(ending)
+    else:
+        await ending
+
+
+async def _send_closed(change: SessionChange, store: dict[str, Json]) -> None:
+    await signals.session_closed.asend_robust(sender=None, **_told(change), store=store)
 
 
 async def wipe_again() -> None:

@@ -13,6 +13,8 @@ from typing import Any
 from django.core import signing
 
 from sessionstore_app.core.errors import AccessDenied
+from sessionstore_app.core.jsontext import JsonInput
+from sessionstore_app.services import private
 from sessionstore_app.services.policy import PERMISSIONS, Identity
 
 _SALT = "sessionstore_app.token"
@@ -24,24 +26,31 @@ def mint_token(
     roles: Iterable[str] = (),
     permissions: Iterable[str] = (),
     rooms: Mapping[str, Iterable[str]] | None = None,
+    store: Mapping[str, JsonInput] | None = None,
     expires_in: float = 3_600,
 ) -> str:
     """Make a token for `principal`, valid for `expires_in` seconds.
 
     `roles` are session-wide, `permissions` are names such as `manage_room`, `rooms` maps a room's name or a pattern
-    (`meeting/*`) to the roles its bearer has there; a token that names rooms is good for no others.
-    Raises ValueError for an unknown permission or a time that is not positive.
+    (`meeting/*`) to the roles its bearer has there; a token that names rooms is good for no others. `store` is what
+    the private store of each session holds that opens with it; whoever bears the token can read it there.
+    Raises ValueError for an unknown permission or a time that is not positive, InvalidKey and InvalidValue for what
+    no store keeps.
     """
     unknown = sorted(set(permissions) - PERMISSIONS)
     if unknown:
         raise ValueError(f"Unknown permissions: {', '.join(unknown)}. Known: {', '.join(sorted(PERMISSIONS))}.")
     if not expires_in > 0:
         raise ValueError("expires_in is a number of seconds above 0.")
+    seeds = dict(store or {})
+    for key, value in seeds.items():
+        private.checked_text(key, value)
     claims = {
         "principal": principal,
         "roles": sorted(set(roles)),
         "permissions": sorted(set(permissions)),
         "rooms": {room: sorted(set(granted)) for room, granted in (rooms or {}).items()},
+        "store": seeds,
         "expires_at": time.time() + expires_in,
     }
     return signing.dumps(claims, salt=_SALT)
@@ -61,6 +70,7 @@ def read_token(token: str) -> Identity:
         permissions=frozenset(claims["permissions"]),
         rooms={room: frozenset(roles) for room, roles in claims["rooms"].items()},
         expires_at=datetime.fromtimestamp(claims["expires_at"], UTC),
+        store=claims.get("store", {}),
     )
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from dataclasses import dataclass, replace
 
 from sessionstore_app import conf
-from sessionstore_app.core.errors import AccessDenied, LimitExceeded, NotFound, SessionStoreError
+from sessionstore_app.core.errors import (
+    AccessDenied,
+    InternalError,
+    LimitExceeded,
+    NotFound,
+    NotOpen,
+    SessionStoreError,
+)
 from sessionstore_app.core.observer import Event, Interest
 from sessionstore_app.protocol import frames
 from sessionstore_app.services.connection import Connection
@@ -27,20 +35,34 @@ class SocketSink:
     def __init__(self, connection: Connection, listener_id: str) -> None:
         self._connection = connection
         self._id = listener_id
+        # Characters put since the socket was last seen to keep up.
+        self._put = 0
 
     def put(self, event: Event) -> None:
         """See `feed.Sink`."""
-        self._connection.put_unstored(frames.session_event(self._id, event))
+        text = frames.session_event(self._id, event)
+        self._put += len(text)
+        self._connection.put_unstored(text)
 
     async def ready(self) -> None:
         """See `feed.Sink`."""
         connection = self._connection
+        if self._put <= connection.limit_bytes // 4:
+            return
+        # What was put leaves at the end of the tick; only then is it seen how far behind the socket is.
+        await asyncio.sleep(0)
         while connection.close_reason is None and (connection.is_behind or connection.is_crowded):
             await connection.wait()
+        self._put = 0
 
     def listening(self, count: int) -> None:
         """See `feed.Sink`."""
         self._connection.put_unstored(frames.session_listening(self._id, count))
+
+    def failed(self) -> None:
+        """See `feed.Sink`."""
+        if self._connection.listeners.pop(self._id, None) is not None:
+            self._connection.put_unstored(frames.listener_closed(self._id, InternalError.reason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +84,11 @@ def socket_reach(connection: Connection, *needed: str, room: str | None = None, 
 def listen(connection: Connection, reach: Reach, interest: Interest, room: str | None) -> str:
     """Register a listener whose interest is within the reach; returns its id. It is told nothing before `begin_soon`.
 
-    Raises LimitExceeded.
+    Raises LimitExceeded, or NotOpen where the socket has ended.
     """
+    if connection.close_reason is not None:
+        # Nobody would ever end it.
+        raise NotOpen("The socket was closed.")
     limit = conf.current().listeners_per_session
     if len(connection.listeners) >= limit:
         raise LimitExceeded("The session has as many listeners as it may.", limit=limit, actual=limit + 1)
@@ -87,6 +112,9 @@ async def _begin(hub: Hub, connection: Connection, listener_id: str) -> None:
     except SessionStoreError as error:
         logger.warning("A listener could not be told of what is there: %s", error)
         _close(hub, connection, listener_id, error.reason)
+    except Exception:  # a project's policy is asked what it sees
+        logger.exception("A listener failed before it was told of what is there.")
+        watch.listener.sink.failed()
 
 
 def unlisten(hub: Hub, connection: Connection, listener_id: str) -> None:

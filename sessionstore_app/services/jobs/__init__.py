@@ -12,6 +12,7 @@ from sessionstore_app.services.jobs.nodes import EndLease, Forget, LapseNodes, R
 from sessionstore_app.services.jobs.rooms import (
     Clear,
     ClearDue,
+    ForgetRoom,
     Join,
     Joined,
     Leave,
@@ -30,9 +31,17 @@ from sessionstore_app.services.jobs.sessions import (
     Resumed,
     ResumedRoom,
 )
-from sessionstore_app.services.jobs.steering import ChangeRoles, ObserveFor, Observing, SetProperties, Terminate
+from sessionstore_app.services.jobs.steering import (
+    UNSEEN,
+    ChangeRoles,
+    ObserveFor,
+    Observing,
+    SetProperties,
+    Terminate,
+)
 
 __all__ = [
+    "UNSEEN",
     "Acquire",
     "Asked",
     "CancelWait",
@@ -43,6 +52,7 @@ __all__ = [
     "Disconnect",
     "EndLease",
     "Forget",
+    "ForgetRoom",
     "GiveBack",
     "Join",
     "Joined",

@@ -35,6 +35,10 @@ class OfNone:
     def ending(self) -> Collection[str]:
         return ()
 
+    @property
+    def waits(self) -> bool:
+        return False
+
 
 class OfSession(OfNone):
     """Is about one session."""

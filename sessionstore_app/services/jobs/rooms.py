@@ -149,6 +149,21 @@ class RenewEpochs(OfNone):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ForgetRoom(OfRoom):
+    """A room is deleted, if nobody is in it and it waits for nothing; returns the epoch it had, None where it stays."""
+
+    room: str
+
+    def run(self, batch: Batch) -> Epoch | None:
+        room = batch.room(self.room)
+        if batch.count(room) or room.clears_at is not None:
+            return None
+        epoch = Epoch(room.epoch)
+        batch.forget_room(room)
+        return epoch
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoteAbsence(OfRoom):
     """Since when, in milliseconds since the epoch, nobody in the room matches a removal rule; None: somebody does."""
 

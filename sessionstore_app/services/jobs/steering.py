@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from sessionstore_app import conf
 from sessionstore_app.core.errors import LimitExceeded
@@ -18,27 +19,39 @@ from sessionstore_app.services.jobs.base import OfNone
 from sessionstore_app.services.jobs.sessions import close
 from sessionstore_app.services.properties import milliseconds, properties_of
 
+# In place of a revision: nobody looked yet whether the session is of interest.
+UNSEEN: Final = -1
+
 
 @dataclass(frozen=True, kw_only=True)
 class _OfMany(OfNone):
-    """Is about those of the sessions that are open and still of interest."""
+    """Is about those of the sessions that are open and still of interest. `seen` names the revision as of which each
+    was, or `UNSEEN`.
+    """
 
-    session_ids: Collection[str]
+    seen: Mapping[str, int]
     interest: Interest
 
     @property
     def sessions(self) -> Collection[str]:
-        return self.session_ids
+        return self.seen
+
+    @property
+    def waits(self) -> bool:
+        return len(self.seen) > 1
 
     def found(self, batch: Batch) -> Iterator[Session]:
         """Their rows, in the order of their ids."""
-        for session_id in sorted(self.session_ids):
+        for session_id in sorted(self.seen):
             session = batch.session(session_id)
-            if session is None or session.state == SessionState.CLOSED:
-                continue
-            opened_at_ms = int(milliseconds(session.opened_at))
-            if self.interest.covers(properties_of(session), batch.rooms_of(session_id), opened_at_ms):
+            if session is not None and session.state != SessionState.CLOSED and self._covers(session, batch):
                 yield session
+
+    def _covers(self, session: Session, batch: Batch) -> bool:
+        # Asked again only of what has changed: a filter may take long, and nothing else is recorded meanwhile.
+        return self.seen[session.id] == session.revision or self.interest.covers(
+            properties_of(session), batch.rooms_of(session.id), int(milliseconds(session.opened_at))
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +102,7 @@ class Terminate(_OfMany):
 
     @property
     def ending(self) -> Collection[str]:
-        return self.session_ids
+        return self.seen
 
     def run(self, batch: Batch) -> list[str]:
         ended = list(self.found(batch))

@@ -1,0 +1,99 @@
+"""`manage.py expire_sessions`: remove all that is past its time. For cron, or a process of its own (`--every`)."""
+
+from __future__ import annotations
+
+import json
+import time
+from argparse import ArgumentParser
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from sessionstore_app import conf
+from sessionstore_app.core.errors import InvalidParams, SessionStoreError
+from sessionstore_app.services import bridge, expiry
+from sessionstore_app.services.expiry import Expired
+
+_PARTS = {
+    "site_sessions": "site sessions past their life",
+    "sessions": "sessions that lapsed",
+    "rooms_cleared": "rooms cleared, for nobody is in them",
+    "entries": "entries past their time",
+    "history": "closed sessions past their history",
+    "rooms": "rooms long unused",
+    "old_stores": "stores of rooms that were cleared",
+}
+
+
+class Command(BaseCommand):
+    """Says what it removed; the services know how."""
+
+    help = (
+        "Remove what is past its time: site sessions, lapsed sessions and their locks, empty rooms, old history. "
+        "Any number may run at once."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """How much, how often, and how it is told."""
+        parser.add_argument("--dry-run", action="store_true", help="count what would go, and remove nothing")
+        parser.add_argument("--lifetime", type=float, metavar="SECONDS", help="of site sessions, not the setting's")
+        parser.add_argument("--batch-size", type=int, default=1_000, metavar="N", help="rows a transaction (1000)")
+        parser.add_argument(
+            "--every",
+            type=float,
+            nargs="?",
+            const=0.0,
+            metavar="SECONDS",
+            help="do it again and again; without a number, as often as EXPIRY_INTERVAL_SECONDS says",
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object a run")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run once, or until interrupted."""
+        every = options["every"]
+        if every is not None and every < 0:
+            raise CommandError("--every takes a number of seconds above 0.")
+        while True:
+            try:
+                self._run(options)
+            except InvalidParams as error:
+                raise CommandError(f"{error} {error.advice}") from error
+            except SessionStoreError as error:
+                if every is None:
+                    raise CommandError(f"The database is away: {error}") from error
+                self.stderr.write(f"The database is away, and is asked again: {error}")
+            if every is None:
+                return
+            try:
+                time.sleep(every or conf.current().expiry_interval_seconds)
+            except KeyboardInterrupt:
+                return
+
+    def _run(self, options: dict[str, Any]) -> None:
+        if options["dry_run"]:
+            found = bridge.run(expiry.count(options["lifetime"]))
+        else:
+            found = bridge.run(expiry.expire(options["lifetime"], options["batch_size"], self._progress(options)))
+        self._tell(found, options)
+
+    def _progress(self, options: dict[str, Any]) -> Any:
+        is_shown = not options["json"] and options["verbosity"] > 0 and self.stdout.isatty()
+
+        def told(part: str, done: int) -> None:
+            if is_shown:
+                self.stdout.write(f"\r{_PARTS[part]}: {done}\033[K", ending="")
+                self.stdout.flush()
+
+        return told
+
+    def _tell(self, found: Expired, options: dict[str, Any]) -> None:
+        if options["json"]:
+            self.stdout.write(json.dumps({**asdict(found), "dry_run": options["dry_run"]}))
+            return
+        if options["verbosity"] == 0:
+            return
+        start = "\r\033[K" if self.stdout.isatty() else ""
+        verb = "would go" if options["dry_run"] else "removed"
+        lines = [f"{number:>9,}  {_PARTS[part]}" for part, number in asdict(found).items() if number]
+        self.stdout.write("\n".join([f"{start}{found.total:,} {verb}.", *lines]))
