@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from sessionstore_app import backends
-from sessionstore_app.services import hub, presence, record
+from sessionstore_app.services import hub, presence, record, siterows
 from sessionstore_app.services.hub import Hub
 
 pytest_plugins = ["tests.support.skips"]
@@ -18,6 +18,7 @@ def closed_writers() -> Iterator[None]:
     """Let go of threads and connections after each test, before its database goes."""
     yield
     record.close()
+    siterows.close()
     backends.close_all()
 
 

@@ -44,6 +44,11 @@ CLASSES = [
 ]
 
 
+def _bare(found: type[SessionStoreError]) -> SessionStoreError:
+    """One that is told nothing."""
+    return errors.InvalidFilter(errors=()) if found is errors.InvalidFilter else found()
+
+
 def test_reasons_and_codes_are_those_of_the_protocol() -> None:
     assert errors.wire_errors() == PROTOCOL
 
@@ -55,7 +60,7 @@ def test_no_two_errors_share_a_code_or_a_reason() -> None:
 @pytest.mark.parametrize("found", CLASSES)
 def test_an_error_has_a_docstring_a_reason_a_code_and_a_hint(found: type[SessionStoreError]) -> None:
     assert found.__dict__["__doc__"]
-    assert str(found()) == found.__dict__["__doc__"].split("\n")[0]
+    assert str(_bare(found)) == found.__dict__["__doc__"].split("\n")[0]
     assert found.__dict__["reason"] in PROTOCOL
     assert found.__dict__["code"] == PROTOCOL[found.reason]
     assert found.hint.endswith(".")

@@ -10,9 +10,44 @@ import pytest
 import sessionstore_app
 from sessionstore_app import signals
 
-PUBLIC = ["Identity", "Policy", "errors", "mint_token", "rooms"]
-ROOMS = ["set", "get", "get_entry", "delete", "update", "write", "snapshot", "peers", "count", "broadcast", "clear"]
-SIGNALS = ["room_changed", "room_cleared", "peer_joined", "peer_left"]
+PUBLIC = [
+    "Identity",
+    "Policy",
+    "PropertyResolver",
+    "create_map",
+    "errors",
+    "locks",
+    "mint_token",
+    "private_store",
+    "rooms",
+    "sessions",
+    "site_sessions",
+]
+# The methods of each API that have a twin.
+APIS = {
+    "rooms": [
+        "set", "get", "get_entry", "delete", "update", "write", "snapshot", "peers", "count", "broadcast", "clear",
+    ],
+    "sessions": [
+        "list", "count", "get_properties", "set_properties", "terminate", "change_roles", "send", "observe_for",
+    ],
+    "locks": ["acquire", "release", "get", "list"],
+    "site_sessions": ["create", "load", "get", "update", "delete", "stats", "expire"],
+}  # fmt: skip
+# An iterator has no synchronous form.
+ASYNC_ONLY = {"sessions": ["listen"]}
+TWINS = [(api, name) for api, names in APIS.items() for name in names]
+SIGNAL_NAMES = [
+    "room_changed",
+    "room_cleared",
+    "peer_joined",
+    "peer_left",
+    "session_opened",
+    "session_changed",
+    "session_disconnected",
+    "session_returned",
+    "session_closed",
+]
 
 
 def test_the_public_names_are_pinned() -> None:
@@ -30,17 +65,24 @@ def test_another_name_is_no_attribute() -> None:
         getattr(importlib.import_module("sessionstore_app"), "room_store")  # noqa: B009  # as `from … import` asks
 
 
-def test_every_method_of_rooms_has_its_asynchronous_twin_and_no_other_is_public() -> None:
-    public = [name for name in dir(sessionstore_app.rooms) if not name.startswith("_")]
-    assert sorted(public) == sorted([*ROOMS, *(f"a{name}" for name in ROOMS)])
+@pytest.mark.parametrize("api", APIS)
+def test_every_method_has_its_asynchronous_twin_and_no_other_is_public(api: str) -> None:
+    public = [name for name in dir(getattr(sessionstore_app, api)) if not name.startswith("_")]
+    twins = [*APIS[api], *(f"a{name}" for name in APIS[api])]
+    assert sorted(public) == sorted([*twins, *ASYNC_ONLY.get(api, [])])
 
 
-@pytest.mark.parametrize("name", ROOMS)
-def test_a_twin_is_documented(name: str) -> None:
-    method = getattr(type(sessionstore_app.rooms), f"a{name}")
+@pytest.mark.parametrize(("api", "name"), TWINS)
+def test_a_twin_is_documented(api: str, name: str) -> None:
+    method = getattr(type(getattr(sessionstore_app, api)), f"a{name}")
     assert inspect.iscoroutinefunction(method)
     assert inspect.getdoc(method)
 
 
+def test_an_iterator_is_documented() -> None:
+    assert inspect.isasyncgenfunction(sessionstore_app.sessions.listen)
+    assert inspect.getdoc(sessionstore_app.sessions.listen)
+
+
 def test_the_signals_are_pinned() -> None:
-    assert [name for name, found in vars(signals).items() if type(found).__name__ == "Signal"] == SIGNALS
+    assert [name for name, found in vars(signals).items() if type(found).__name__ == "Signal"] == SIGNAL_NAMES

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sessionstore_app.handlers import HANDLERS, IN_TURN
+from sessionstore_app.handlers import HANDLERS, IN_TURN, PATIENT
 from sessionstore_app.protocol.methods import METHODS
 
 PROTOCOL_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "protocol.md"
@@ -17,8 +17,9 @@ def test_every_method_has_a_handler_and_every_handler_a_method() -> None:
     assert METHODS.keys() == HANDLERS.keys()
 
 
-def test_what_is_finished_in_turn_is_a_method() -> None:
-    assert METHODS.keys() >= IN_TURN
+def test_what_is_finished_in_turn_or_may_wait_is_a_method_and_never_both() -> None:
+    assert METHODS.keys() >= IN_TURN | PATIENT
+    assert IN_TURN.isdisjoint(PATIENT)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -30,7 +31,7 @@ def test_a_handler_is_named_for_its_method_and_says_what_it_does(method: str) ->
 
 
 def test_a_method_is_spelled_noun_and_verb() -> None:
-    assert {method.split(".")[0] for method in METHODS} == {"session", "room"}
+    assert {method.split(".")[0] for method in METHODS} == {"session", "room", "lock", "site"}
     assert all(method.count(".") == 1 and method == method.lower() for method in METHODS)
 
 
