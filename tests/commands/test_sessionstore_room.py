@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 
 from sessionstore_app import rooms
 from sessionstore_app.management import roomtext
@@ -232,6 +233,17 @@ def test_entries_in_a_servers_memory_are_out_of_reach(settings: Any) -> None:
     code, why = refused("list")
     assert code == 1
     assert "MemoryBackend" in why
+
+
+def test_the_documentation_names_every_act_and_option() -> None:
+    page = (CHECKOUT / "docs/reference/commands.md").read_text()
+    parser = load_command_class("sessionstore_app", "sessionstore_room").create_parser("manage.py", "sessionstore_room")
+    (acts,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    assert set(acts.choices) == {"list", "show", "get", "set", "delete", "clear", "watch"}
+    for act, of_act in acts.choices.items():
+        assert f"| `{act} " in page
+        options = {option for action in of_act._actions for option in action.option_strings} - {"-h", "--help"}
+        assert [option for option in options if f"| `{option}" not in page] == []
 
 
 # --- beside a running server
