@@ -130,6 +130,8 @@ async def session_listen(socket: Socket, params: methods.SessionListen) -> Follo
     """Listen to what happens to sessions; the first events follow the answer."""
     reach = socket.reach(*watching.NEEDED, room=params.room)
     interest = reach.interest(params.filter, params.properties, _after_ms(params.after))
+    # All sessions are read for it: who listens and unlistens in turns does that again and again.
+    socket.take_writes(1)
     hub, connection = socket.hub, socket.connection
     listener_id = watching.listen(connection, reach, interest, params.room)
     return Followed(

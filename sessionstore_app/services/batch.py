@@ -290,9 +290,10 @@ class Batch:
         """Write back what the jobs changed."""
         Session.objects.bulk_create(self._opened)
         overwrite(Session, self._changed_sessions.values(), _SESSION_FIELDS)
-        Membership.objects.bulk_create(self._joined)
+        # Left first: somebody may have left a room and come back.
         if self._left:
             Membership.objects.filter(pk__in=[member.pk for member in self._left]).update(left_at=self.now)
+        Membership.objects.bulk_create(self._joined)
         for change in self.events.rosters.values():
             room = self._rooms[change.room]
             room.roster += 1

@@ -6,9 +6,10 @@ The database narrows a filter down as far as it can; what it cannot tell is deci
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from django.db.models import Case, Count, Q, QuerySet, Value, When
 
@@ -81,6 +82,10 @@ class Found:
     node_id: str | None
 
 
+# A name, or the one session of somebody without a name.
+_Person: TypeAlias = str | tuple[str]
+
+
 def open_sessions() -> QuerySet[Session]:
     """All sessions that have not ended."""
     # The states by name: to leave out the closed ones, a database would look at all that history keeps of them.
@@ -128,18 +133,16 @@ def counting(interest: Interest, by: Collection[str]) -> Counting:
         unnamed = Count("id", filter=Q(principal=""))
         counted = narrowed.aggregate(total=Count("id"), named=named, unnamed=unnamed)
         return Counting(counted["total"], counted["named"] + counted["unnamed"], [])
-    everybody: list[Session] = []
-    groups: defaultdict[tuple[tuple[str, str], ...], list[Session]] = defaultdict(list)
+    # Whose the sessions are, not the sessions: of all together, those would be more than a process should hold.
+    everybody: list[_Person] = []
+    groups: defaultdict[tuple[tuple[str, str], ...], list[_Person]] = defaultdict(list)
     for session in _of_interest(interest, open_sessions()):
-        everybody.append(session)
+        person = session.principal or (session.id,)
+        everybody.append(person)
         properties = properties_of(session)
-        groups[tuple((key, properties[key]) for key in by if key in properties)].append(session)
-    told = [Group(dict(key), len(members), _people(members)) for key, members in sorted(groups.items()) if by]
-    return Counting(len(everybody), _people(everybody), told)
-
-
-def _people(sessions: Iterable[Session]) -> int:
-    return len({session.principal or (session.id,) for session in sessions})
+        groups[tuple((key, properties[key]) for key in by if key in properties)].append(person)
+    told = [Group(dict(key), len(members), len(set(members))) for key, members in sorted(groups.items()) if by]
+    return Counting(len(everybody), len(set(everybody)), told)
 
 
 def rooms_with(interest: Interest) -> set[str]:

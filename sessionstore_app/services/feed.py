@@ -212,7 +212,7 @@ class Feed:
         if listener.interest.after_ms is not None:
             return 0
         while listener in self._listeners:
-            page = await record.look(partial(directory.open_page, listener.interest, after, PAGE))
+            page = await record.search(partial(directory.open_page, listener.interest, after, PAGE))
             if listener not in self._listeners:
                 break
             for change in page.changes:

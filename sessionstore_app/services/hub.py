@@ -48,6 +48,8 @@ logger = logging.getLogger("sessionstore_app")
 # How long a gap waits for stragglers before what is missing is read.
 GAP_SECONDS = 0.05
 MAX_TIMER_SECONDS = 86_400 * 30
+# Changes of sessions that are told in one go.
+AT_A_TIME = 50
 
 
 class Keeper(Protocol):
@@ -104,10 +106,11 @@ class Hub:
     async def stop(self) -> None:
         """End every task and timer."""
         self._heartbeat.stop()
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Until there are no more: what is cancelled may have something to undo.
+        while tasks := self._tasks - {asyncio.current_task()}:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def settle(self, seconds: float = 5.0) -> None:
         """Wait until the connections closed so far are recorded."""
@@ -261,7 +264,11 @@ class Hub:
 
     async def announce_sessions(self, changes: Sequence[SessionChange]) -> None:
         """What this process did to sessions: tell who listens, and the nodes that serve them."""
-        self._take_in_node_event(SessionsChanged(tuple(changes)))
+        for start in range(0, len(changes), AT_A_TIME):
+            if start:
+                # An act on thousands of sessions must not hold up everybody else.
+                await asyncio.sleep(0)
+            self._take_in_node_event(SessionsChanged(tuple(changes[start : start + AT_A_TIME])))
         if not self._line.is_alone:
             await self._line.publish(events.session_messages(changes, self.node_id))
 

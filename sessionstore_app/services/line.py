@@ -10,6 +10,7 @@ import contextvars
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.services.bus import Bus, Message
 
 logger = logging.getLogger("sessionstore_app")
@@ -53,9 +54,13 @@ class Line:
                 await self._bus.join(group)
 
     async def join(self, group: str) -> None:
-        """Hear a group."""
-        if self._bus is not None:
+        """Hear a group. Raises Unavailable where the bus is out of reach."""
+        if self._bus is None:
+            return
+        try:
             await self._bus.join(group)
+        except Exception as error:  # each layer has errors of its own
+            raise Unavailable("The channel layer is out of reach.") from error
 
     async def leave(self, group: str) -> None:
         """Hear it no longer."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -133,6 +133,7 @@ class Presence:
         """Say that this process lives, and make good what others recorded while it could not."""
         await record.run(self._lease())
         await self._reclaim()
+        await self._tell_missed()
         unrecorded, self._unrecorded = self._unrecorded, []
         for connection, reason in unrecorded:
             await self.lost(connection, reason)
@@ -155,7 +156,6 @@ class Presence:
         states = await record.ask(partial(questions.states, list(served)))
         for session_id, connection in served.items():
             await self._settle(session_id, connection, states.get(session_id, questions.GONE))
-        await self._tell_missed(states)
         for session_id, generation in recorded.items():
             # Opened for a socket that went, or for a caller that was told it took too long: nobody serves it.
             if session_id not in self._served() and session_id not in self.hub.in_transit:
@@ -168,20 +168,20 @@ class Presence:
     def _served(self) -> dict[str, Connection]:
         return {c.session.id: c for c in self.hub.connections if c.session is not None}
 
-    async def _tell_missed(self, states: Mapping[str, questions.Standing]) -> None:
+    async def _tell_missed(self) -> None:
         """Tell sockets what others did to their sessions and the bus has lost: rights may have gone with it."""
+        recorded = await record.look(partial(questions.served_revisions, self.hub.node_id))
         behind = {
             session_id: connection.session.revision
             for session_id, connection in self._served().items()
-            if connection.session is not None
-            and connection.session.revision < states.get(session_id, questions.GONE).revision
+            if connection.session is not None and connection.session.revision < recorded.get(session_id, 0)
         }
         if behind:
             missed = await record.look(partial(history.changes_after, behind, Kind.PROPERTIES))
-            self.hub.served.catch_up(missed, {session_id: states[session_id].revision for session_id in behind})
+            self.hub.served.catch_up(missed, {session_id: recorded[session_id] for session_id in behind})
 
     async def _settle(self, session_id: str, connection: Connection, recorded: questions.Standing) -> None:
-        state, generation, node_id, reason, _ = recorded
+        state, generation, node_id, reason = recorded
         if connection.close_reason is not None or session_id in self.hub.in_transit:
             return
         if state == SessionState.CLOSED:

@@ -107,6 +107,12 @@ def served(node_id: str) -> dict[str, int]:
     return dict(active.values_list("id", "generation"))
 
 
+def served_revisions(node_id: str) -> dict[str, int]:
+    """Id and revision of the sessions that the record takes this node to serve."""
+    active = Session.objects.filter(node_id=node_id, state=SessionState.ACTIVE)
+    return dict(active.values_list("id", "revision"))
+
+
 def forgettable_rooms(kept: timedelta) -> QuerySet[Room]:
     """Rooms that nobody is in and that wait for nothing, for longer than that."""
     idle = Room.objects.filter(~_HAS_PEERS, clears_at=None).annotate(idle_since=Coalesce("emptied_at", "created_at"))
@@ -127,11 +133,10 @@ class Standing(NamedTuple):
     generation: int
     node_id: str
     close_reason: str
-    revision: int
 
 
 # A session that the record does not know.
-GONE: Final = Standing(SessionState.CLOSED, 0, "", "", 0)
+GONE: Final = Standing(SessionState.CLOSED, 0, "", "")
 
 
 def held_locks(session_ids: Collection[str]) -> dict[tuple[str, str], int]:
@@ -156,5 +161,5 @@ def unmatched(rooms: Collection[str]) -> dict[str, dict[str, int]]:
 def states(session_ids: Collection[str]) -> dict[str, Standing]:
     """How the record has these sessions."""
     found = Session.objects.filter(id__in=list(session_ids))
-    rows = found.values_list("id", "state", "generation", "node_id", "close_reason", "revision")
+    rows = found.values_list("id", "state", "generation", "node_id", "close_reason")
     return {row[0]: Standing(*row[1:]) for row in rows}

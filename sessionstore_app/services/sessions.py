@@ -270,7 +270,7 @@ async def _save_observed(connection: Connection, member: Member, room: str) -> N
 
 
 async def observe_more(hub: Hub, connection: Connection, event: ObserveMore) -> None:
-    """A session was made to observe more of a room: give it the present values. The record knows of it already."""
+    """A session was made to observe more of a room: give it the present values."""
     member = connection.members.get(event.room)
     local = hub.rooms.get(event.room)
     if member is None or local is None:
@@ -284,6 +284,8 @@ async def observe_more(hub: Hub, connection: Connection, event: ObserveMore) -> 
     _give(connection, local, member, event.patterns, reading.version)
     texts = map(frames.entry, with_absent(reading.entries, patterns.exact))
     connection.put(frames.room_changed(local.name, local.epoch, reading.version, texts))
+    # The record knew of it; but what the session itself observed since then was recorded without it.
+    await _save_observed(connection, member, event.room)
 
 
 def _observe_early(hub: Hub, connection: Connection, room: str) -> None:

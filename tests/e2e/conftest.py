@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog,
 
 from tests.e2e.chromium import LIMIT_MS, launched
 from tests.e2e.window import Window
+from tests.support.network import network_to_oneself
 from tests.support.server import Server, running
 
 _numbers = itertools.count(1)
@@ -75,7 +76,7 @@ class Windows:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    with launched() as started:
+    with network_to_oneself(), launched() as started:
         yield started
 
 

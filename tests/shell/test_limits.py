@@ -234,6 +234,7 @@ ACTS: dict[str, dict[str, Any]] = {
     "session.change_roles": {"session_id": "$id", "add": ["speaker"]},
     "session.send": {"session_id": "$id", "event": "e"},
     "session.observe_for": {"session_id": "$id", "room": "$room", "keys": ["*"]},
+    "session.listen": {"filter": "all"},
     "lock.acquire": {"name": "$room"},
     "lock.release": {"name": "$room"},
 }

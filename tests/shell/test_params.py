@@ -122,7 +122,8 @@ UPDATES: list[dict[str, Any]] = [
 
 
 def test_every_method_has_its_row() -> None:
-    assert set(GOOD) == set(METHODS) - {"session.open", "session.ack"}
+    ours = {method for method in METHODS if not method.startswith("site.")}
+    assert set(GOOD) == ours - {"session.open", "session.ack"}
 
 
 @pytest.mark.parametrize("method", GOOD)

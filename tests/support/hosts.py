@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from tests.support.network import network_to_oneself
 from tests.support.server import CHECKOUT
 
 LIMIT_SECONDS = 20.0
@@ -87,7 +88,11 @@ def far_host() -> Iterator[Host]:
         pytest.skip("PULLED CABLES ARE NOT TESTED: `ip` (iproute2) is not installed.")
     if os.geteuid() != 0:
         pytest.skip("PULLED CABLES ARE NOT TESTED: only root may make a network namespace.")
-    host = Host(f"far{os.getpid()}")
+    with network_to_oneself():
+        yield from _built(Host(f"far{os.getpid()}"))
+
+
+def _built(host: Host) -> Iterator[Host]:
     try:
         host.build()
     except subprocess.CalledProcessError as error:

@@ -16,6 +16,8 @@ from sessionstore_app.services.rows import lockable
 
 # A lock that nobody has wanted for so long is forgotten; its next sequence goes on by the clock.
 _FREE_LOCK_KEPT = timedelta(hours=1)
+# Locks that are forgotten at a time: nothing hangs on them, and a client may make many.
+_LOCKS = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,7 @@ class LapseNodes(OfNone):
 @dataclass(frozen=True, kw_only=True)
 class Forget(OfNone):
     """Delete at most `limit` sessions that closed longer ago than `history_seconds`, with all that hangs on them, and
-    at most as many locks that are free; returns how many sessions.
+    locks that are free; returns how many sessions.
     """
 
     history_seconds: float
@@ -80,5 +82,5 @@ class Forget(OfNone):
         # Locked before they are deleted: one that is acquired at this moment is in use again.
         free = lockable(Lock.objects).filter(session=None, changed_at__lt=Now() - _FREE_LOCK_KEPT)
         unwanted = free.filter(~Exists(LockRequest.objects.filter(lock=OuterRef("id"))))
-        ids = list(unwanted.values_list("id", flat=True)[: self.limit])
+        ids = list(unwanted.values_list("id", flat=True)[:_LOCKS])
         Lock.objects.filter(id__in=ids).delete()

@@ -95,6 +95,13 @@ class Resume(EndsSession):
         session = batch.session(self.session_id)
         if session is None or not self._is_welcome(session, batch):
             return None
+        identity = replace(self.identity, roles=frozenset(session.roles))
+        # Asked before anything is changed: a policy may raise.
+        shut = [
+            member
+            for member in batch.memberships(session.id)
+            if not policy.current().may_join(identity, member.room.name)
+        ]
         was_active = session.state == SessionState.ACTIVE
         served_by = session.node_id
         session.generation += 1
@@ -104,10 +111,8 @@ class Resume(EndsSession):
         _activate(session)
         batch.changed(session, State.RECONNECTED if served_by == self.node_id else State.FAILED_OVER)
         batch.locks.release_all(session.id, connection_only=True)
-        identity = replace(self.identity, roles=frozenset(session.roles))
-        for member in batch.memberships(session.id):
-            if not policy.current().may_join(identity, member.room.name):
-                batch.leave(member, "LEFT")
+        for member in shut:
+            batch.leave(member, "LEFT")
         return Resumed(
             generation=session.generation,
             revision=session.revision,

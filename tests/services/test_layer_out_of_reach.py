@@ -1,0 +1,41 @@
+"""A channel layer that cannot be reached is a fault that passes: whoever needs it is told to try again (§4)."""
+
+from __future__ import annotations
+
+import pytest
+
+from sessionstore_app.core.errors import Unavailable
+from sessionstore_app.core.observer import Interest
+from sessionstore_app.services.reach import EVERYWHERE
+from sessionstore_app.services.watching import begin_soon, listen
+from tests.services.processes import Client, Process
+from tests.support.layers import DeafLayer
+
+Pair = tuple[Process, Process]
+
+
+@pytest.fixture
+def away(deaf_layer: DeafLayer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can join a group of the layer."""
+
+    async def fail(*_: object) -> None:
+        raise ConnectionError("the layer is out of reach")
+
+    monkeypatch.setattr(deaf_layer, "group_add", fail)
+
+
+async def test_a_listener_that_cannot_hear_is_told_to_come_again(pair: Pair, away: None) -> None:
+    client = Client(pair[1])
+    await client.open()
+    listener_id = listen(client.connection, EVERYWHERE, Interest(), None)
+    begin_soon(client.process.hub, client.connection, listener_id)
+    await client.until(lambda: bool(client.heard("session.listener_closed")), "it is told")
+    assert client.heard("session.listener_closed") == [{"listener_id": listener_id, "reason": "UNAVAILABLE"}]
+
+
+async def test_a_join_that_cannot_hear_the_room_is_unavailable_and_leaves_nothing(pair: Pair, away: None) -> None:
+    client = Client(pair[1])
+    await client.open()
+    with pytest.raises(Unavailable):
+        await client.join("standup")
+    assert not pair[1].hub.rooms
