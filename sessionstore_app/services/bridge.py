@@ -55,6 +55,11 @@ def run(coroutine: Coroutine[Any, Any, R]) -> R:
         ON_CALLERS_CONNECTION.reset(token)
 
 
+async def is_in_transaction(using: str) -> bool:
+    """True for a synchronous caller inside a transaction: what it locks stays locked until that ends."""
+    return ON_CALLERS_CONNECTION.get() and bool(await hop(using, lambda: connections[using].in_atomic_block))
+
+
 async def after_commit(using: str, action: Callable[[], Awaitable[None]]) -> None:
     """Do `action` now, or, where the synchronous caller is inside a transaction, once that commits; never if it rolls
     back.

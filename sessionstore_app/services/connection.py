@@ -19,6 +19,7 @@ from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.errors import NotOpen
 from sessionstore_app.core.jsontext import size_bytes
 from sessionstore_app.protocol import frames
+from sessionstore_app.services.allowance import FilterAllowance
 from sessionstore_app.services.transports import TrySend, fast_path
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Connection:
         "close_reason",
         "early",
         "expiry",
+        "filter_allowance",
         "is_corked",
         "limit_bytes",
         "listeners",
@@ -108,6 +110,7 @@ class Connection:
         self.members: dict[str, Member] = {}
         # What it listens to, and the locks it waits for.
         self.listeners: dict[str, Watch] = {}
+        self.filter_allowance = FilterAllowance()
         self.expiry: asyncio.TimerHandle | None = None
         self.waits: dict[str, Wait] = {}
         # What its session was made to observe in rooms that it is not in yet, here.

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from sessionstore_app.core.errors import SessionStoreError
+from sessionstore_app.core.errors import InternalError, LimitExceeded, SessionStoreError
 from sessionstore_app.core.observer import Event, Interest, entered, event_of
 from sessionstore_app.core.sessions import SessionChange, State
-from sessionstore_app.services import directory, history, record
+from sessionstore_app.services import clock, directory, history, record
+from sessionstore_app.services.allowance import FilterAllowance
 from sessionstore_app.services.bus import SESSIONS_GROUP
 from sessionstore_app.services.line import Counters, Line
+
+T = TypeVar("T")
 
 logger = logging.getLogger("sessionstore_app")
 
@@ -43,18 +47,22 @@ class Sink(Protocol):
     def listening(self, count: int) -> None:
         """All sessions that were open have been told."""
 
-    def failed(self) -> None:
-        """The listener had a fault, and is told nothing more."""
+    def failed(self, reason: str = InternalError.reason) -> None:
+        """The listener is told nothing more: it had a fault, or asked for too much."""
 
 
 class Listener:
-    """A standing interest. Until `is_live` it is being told what is there; `_told` holds the revisions it was told."""
+    """A standing interest. Until `is_live` it is being told what is there; `_told` holds the revisions it was told.
 
-    __slots__ = ("_held", "_told", "interest", "is_live", "sink")
+    Where it has an `allowance`, what its filter takes is spent of it; then all but the constructor raise LimitExceeded.
+    """
 
-    def __init__(self, interest: Interest, sink: Sink) -> None:
+    __slots__ = ("_allowance", "_held", "_told", "interest", "is_live", "sink")
+
+    def __init__(self, interest: Interest, sink: Sink, allowance: FilterAllowance | None = None) -> None:
         self.interest = interest
         self.sink = sink
+        self._allowance = allowance
         self.is_live = False
         self._told: dict[str, int] = {}
         self._held: defaultdict[str, list[SessionChange]] = defaultdict(list)
@@ -70,9 +78,17 @@ class Listener:
                 self._held[change.session_id].append(change)
                 return
             self._told[change.session_id] = change.revision
-        event = event_of(self.interest, change)
+        event = self._timed(partial(event_of, self.interest, change))
         if event is not None:
             self.sink.put(event)
+
+    def _timed(self, judge: Callable[[], T]) -> T:
+        if self._allowance is None:
+            return judge()
+        started = time.thread_time()
+        judged = judge()
+        self._allowance.spend(time.thread_time() - started, clock.monotonic())
+        return judged
 
     def show(self, change: SessionChange) -> None:
         """Tell of a session that is open, as its last change left it."""
@@ -99,10 +115,10 @@ class Listener:
         is_shown = False
         for change in changes:
             was_shown = is_shown
-            covers = self.interest.covers(change.properties, change.rooms, change.opened_at_ms)
+            covers = self._timed(partial(self.interest.covers, change.properties, change.rooms, change.opened_at_ms))
             is_shown = covers and change.state is not State.CLOSED
             if was_shown:
-                event = event_of(self.interest, change)
+                event = self._timed(partial(event_of, self.interest, change))
             else:
                 event = entered(self.interest, change) if is_shown else None
             if event is not None:
@@ -279,6 +295,9 @@ class Feed:
         try:
             if listener in self._listeners:
                 listener.hear(change)
+        except LimitExceeded as error:
+            self.end(listener)
+            listener.sink.failed(error.reason)
         except Exception:  # a project's policy is asked what it sees; its fault is no other listener's
             logger.exception("A listener to sessions failed, and ends.")
             self.end(listener)

@@ -272,7 +272,7 @@ class _Watching:
     def listening(self, count: int) -> None:
         """See `feed.Sink`."""
 
-    def failed(self) -> None:
+    def failed(self, reason: str = InternalError.reason) -> None:
         """See `feed.Sink`."""
         self._put(InternalError())
 

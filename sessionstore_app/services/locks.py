@@ -183,10 +183,13 @@ class Locks:
         """Acquire a lock for an open session; returns the sequence, which grows with each acquisition.
 
         A lock that the session holds already is given again. `scope` is "session", or "connection" for a lock that is
-        lost with the session's socket. Raises LockTimeout, AccessDenied for a session that is not ACTIVE, InvalidKey.
+        lost with the session's socket. Inside a transaction it does not wait: its own locked rows would keep the holder
+        from giving the lock back. Raises LockTimeout, AccessDenied for a session that is not ACTIVE, InvalidKey.
         """
         if scope not in LockScope.values:
             raise InvalidParams("scope is session or connection.")
+        if await bridge.is_in_transaction(record.USING):
+            timeout_seconds = 0
         give_up_at = None if timeout_seconds is None else clock.monotonic() + timeout_seconds
         job = jobs.Acquire(session_id=session_id, name=check_name(name), scope=scope)
         try:

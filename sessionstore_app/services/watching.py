@@ -59,10 +59,10 @@ class SocketSink:
         """See `feed.Sink`."""
         self._connection.put_unstored(frames.session_listening(self._id, count))
 
-    def failed(self) -> None:
+    def failed(self, reason: str = InternalError.reason) -> None:
         """See `feed.Sink`."""
         if self._connection.listeners.pop(self._id, None) is not None:
-            self._connection.put_unstored(frames.listener_closed(self._id, InternalError.reason))
+            self._connection.put_unstored(frames.listener_closed(self._id, reason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def listen(connection: Connection, reach: Reach, interest: Interest, room: str |
     if len(connection.listeners) >= limit:
         raise LimitExceeded("The session has as many listeners as it may.", limit=limit, actual=limit + 1)
     listener_id = secrets.token_urlsafe(12)
-    listener = Listener(interest, SocketSink(connection, listener_id))
+    listener = Listener(interest, SocketSink(connection, listener_id), connection.filter_allowance)
     connection.listeners[listener_id] = Watch(listener, room, reach)
     return listener_id
 

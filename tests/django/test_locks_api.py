@@ -235,3 +235,13 @@ def test_p37_what_is_rolled_back_never_happened(ann: str, bo: str) -> None:
         locks.acquire("desk", bo)
         locks.release("chair", ann)
     assert [(lock.name, lock.session_id) for lock in locks.list()] == [("desk", bo)]
+
+
+def test_d70_inside_a_transaction_nobody_waits_for_a_lock(ann: str, bo: str) -> None:
+    """The transaction's own rows would keep the holder from giving it back."""
+    locks.acquire("door", ann)
+    with transaction.atomic():
+        with pytest.raises(errors.LockTimeout):
+            locks.acquire("door", bo)
+        locks.acquire("chair", bo)
+    assert [(lock.name, lock.session_id) for lock in locks.list()] == [("chair", bo), ("door", ann)]

@@ -9,6 +9,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
+from sessionstore_app.core.errors import InternalError
 from sessionstore_app.core.observer import Event, Interest
 from sessionstore_app.core.sessions import Kind, State
 from sessionstore_app.models import SessionEvent
@@ -55,7 +56,7 @@ class Ear:
     def listening(self, count: int) -> None:
         self.count = count
 
-    def failed(self) -> None:
+    def failed(self, reason: str = InternalError.reason) -> None:
         self.has_failed = True
 
     async def until(self, reached: Callable[[], bool], what: str) -> None:
