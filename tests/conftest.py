@@ -10,7 +10,7 @@ from sessionstore_app import backends
 from sessionstore_app.services import hub, presence, record, siterows
 from sessionstore_app.services.hub import Hub
 
-pytest_plugins = ["tests.support.skips"]
+pytest_plugins = ["tests.support.skips", "tests.support.servers"]
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 
 import pytest
@@ -12,9 +12,8 @@ import pytest
 from tests.chaos.clients import Persistent, written
 from tests.chaos.stalls import pause_between_transactions
 from tests.support.guests import Guests
-from tests.support.postgres import temporary_postgres
 from tests.support.rows import cleared_once, rows, session_rows, wiped_epochs
-from tests.support.server import Server, database, manage, running
+from tests.support.server import Server, running
 from tests.support.wire import Wire, eventually, values_of
 
 _numbers = itertools.count(1)
@@ -26,23 +25,6 @@ SHORT = {"NODE_LEASE_SECONDS": 2, "NODE_RENEW_SECONDS": 0.5, "REAP_SECONDS": 0.2
 def room() -> str:
     """A room that no other test uses: they share a PostgreSQL."""
     return f"standup/{next(_numbers)}"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with temporary_postgres() as url:
-        manage("migrate", "--verbosity", "0", database_url=url)
-        yield url
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A migrated database: each test's own SQLite file, or the module's PostgreSQL."""
-    if request.param == "postgres":
-        yield request.getfixturevalue("postgres")
-        return
-    with database() as url:
-        yield url
 
 
 @pytest.fixture

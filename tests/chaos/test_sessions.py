@@ -17,9 +17,8 @@ import pytest
 from sessionstore_app import mint_token
 from tests.support.guests import Guests
 from tests.support.hosts import Host, far_host
-from tests.support.postgres import temporary_postgres
 from tests.support.rows import cleared_once, rows
-from tests.support.server import Kind, Server, database, manage, running
+from tests.support.server import Kind, Server, running
 from tests.support.wire import Wire, eventually, values_of
 
 # Short, but a busy machine can keep them.
@@ -34,23 +33,6 @@ _numbers = itertools.count(1)
 def room() -> str:
     """A room that no other test uses: they share a PostgreSQL."""
     return f"hall/{next(_numbers)}"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with temporary_postgres() as url:
-        manage("migrate", "--verbosity", "0", database_url=url)
-        yield url
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A migrated database: each test's own SQLite file, or the module's PostgreSQL."""
-    if request.param == "postgres":
-        yield request.getfixturevalue("postgres")
-        return
-    with database() as url:
-        yield url
 
 
 class Watch:

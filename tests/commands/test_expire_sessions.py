@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -22,7 +20,7 @@ from sessionstore_app import rooms
 from sessionstore_app.models import Lock, Membership, Room, Session, SessionEvent, SiteSession, Space
 from sessionstore_app.services.site import site_sessions
 from tests.support.postgres import temporary_postgres
-from tests.support.server import CHECKOUT, database, manage
+from tests.support.server import begin, database, manage
 
 pytestmark = pytest.mark.django_db
 
@@ -156,9 +154,7 @@ def test_the_counts_are_told_in_words_too() -> None:
 
 
 def _run(url: str, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "manage.py", "expire_sessions", *arguments]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=CHECKOUT, env=os.environ | {"DATABASE_URL": url}, **pipes)
+    return begin("expire_sessions", *arguments, database_url=url)
 
 
 def test_without_a_database_it_says_so_and_fails() -> None:

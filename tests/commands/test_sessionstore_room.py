@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -23,7 +21,7 @@ from sessionstore_app.management import roomtext
 from sessionstore_app.models import Membership, Room, Session
 from tests.support.guests import Guests
 from tests.support.postgres import temporary_postgres
-from tests.support.server import CHECKOUT, Server, manage, running
+from tests.support.server import CHECKOUT, Server, begin, manage, running
 
 ABSENT, CONFLICT = 3, 4
 
@@ -262,23 +260,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
             yield started
 
 
-@pytest.fixture
-async def guests(server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(server)
-    yield opened
-    await opened.leave()
-
-
-def _start(server: Server, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "manage.py", "sessionstore_room", *arguments],
-        cwd=CHECKOUT,
-        env=os.environ | {"DATABASE_URL": server.database_url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
+def _start(server: Server, *arguments: str) -> subprocess.Popen[str]:
+    return begin("sessionstore_room", *arguments, database_url=server.database_url)
 
 
 def _run(server: Server, *arguments: str) -> tuple[int, str, str]:

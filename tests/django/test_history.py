@@ -19,6 +19,7 @@ from sessionstore_app.models import (
 )
 from sessionstore_app.services import bridge, jobs, reaping
 from sessionstore_app.services.batch import Batch
+from sessionstore_app.services.jobs import nodes
 from sessionstore_app.services.reaping import forget_history
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def test_history_locks_that_are_free_for_an_hour_are_forgotten(room: Room) -> No
 
 
 def test_history_free_locks_go_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reaping, "BATCH", 2)
+    monkeypatch.setattr(nodes, "_LOCKS", 2)
     for number in range(5):
         _lock(f"l{number}", free_for=DAY)
     left = []

@@ -1,40 +1,18 @@
-"""Servers that the tests of the HTTP door share, and callers and guests for each test."""
+"""A server on PostgreSQL, and callers for each test of the HTTP door."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import cast
 
 import pytest
 
 from sessionstore_app import mint_token
 from sessionstore_app.services.policy import PERMISSIONS
-from tests.support.guests import Guests
 from tests.support.http import Http
 from tests.support.logins import log_in
 from tests.support.postgres import temporary_postgres
 from tests.support.server import Server, manage, running
-
-_numbers = itertools.count(1)
-
-
-@pytest.fixture
-def room() -> str:
-    """A room that no other test uses."""
-    return f"http/{next(_numbers)}"
-
-
-@pytest.fixture(scope="session")
-def uvicorn_server() -> Iterator[Server]:
-    with running() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def daphne_server() -> Iterator[Server]:
-    with running(kind="daphne") as server:
-        yield server
 
 
 @pytest.fixture(scope="session")
@@ -46,38 +24,10 @@ def postgres_server() -> Iterator[Server]:
             yield server
 
 
-@pytest.fixture
-def server(uvicorn_server: Server) -> Server:
-    """The server where it does not matter which."""
-    return uvicorn_server
-
-
-@pytest.fixture(params=["uvicorn", "daphne"])
-def any_server(request: pytest.FixtureRequest) -> Server:
-    """Each of the servers in turn."""
-    return cast("Server", request.getfixturevalue(f"{request.param}_server"))
-
-
 @pytest.fixture(params=["uvicorn", "daphne", "postgres"])
 def each_server(request: pytest.FixtureRequest) -> Server:
     """Each of the servers in turn, and one on PostgreSQL."""
     return cast("Server", request.getfixturevalue(f"{request.param}_server"))
-
-
-@pytest.fixture
-async def guests(server: Server) -> AsyncIterator[Guests]:
-    """Clients of `server`."""
-    opened = Guests(server)
-    yield opened
-    await opened.leave()
-
-
-@pytest.fixture
-async def any_guests(any_server: Server) -> AsyncIterator[Guests]:
-    """Clients of `any_server`."""
-    opened = Guests(any_server)
-    yield opened
-    await opened.leave()
 
 
 @pytest.fixture

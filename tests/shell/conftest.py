@@ -1,17 +1,13 @@
-"""Servers that many tests share, and guests for each test. Rooms are new in every test, so tests do not meet."""
+"""Servers whose times are short, and guests for each test."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import AsyncIterator, Iterator
-from typing import cast
 
 import pytest
 
 from tests.support.guests import Guests
 from tests.support.server import Server, running
-
-_numbers = itertools.count(1)
 
 # Times so short that a test can wait for them.
 HASTY = {
@@ -23,56 +19,10 @@ HASTY = {
 }
 
 
-@pytest.fixture
-def room() -> str:
-    """A room that no other test uses."""
-    return f"room/{next(_numbers)}"
-
-
-@pytest.fixture(scope="session")
-def uvicorn_server() -> Iterator[Server]:
-    with running() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def daphne_server() -> Iterator[Server]:
-    with running(kind="daphne") as server:
-        yield server
-
-
 @pytest.fixture(scope="session")
 def hasty_server() -> Iterator[Server]:
     with running(settings=HASTY) as server:
         yield server
-
-
-@pytest.fixture
-def server(uvicorn_server: Server) -> Server:
-    """The server where it does not matter which."""
-    return uvicorn_server
-
-
-@pytest.fixture(params=["uvicorn", "daphne"])
-def any_server(request: pytest.FixtureRequest) -> Server:
-    """Each of the servers in turn."""
-    return cast("Server", request.getfixturevalue(f"{request.param}_server"))
-
-
-@pytest.fixture
-async def guests(server: Server) -> AsyncIterator[Guests]:
-    """Clients of `server`."""
-    opened = Guests(server)
-    yield opened
-    await opened.leave()
-
-
-@pytest.fixture
-async def any_guests(any_server: Server) -> AsyncIterator[Guests]:
-    """Clients of `any_server`."""
-    opened = Guests(any_server)
-    yield opened
-    await opened.leave()
 
 
 @pytest.fixture

@@ -53,6 +53,22 @@ def manage(*arguments: str, database_url: str) -> str:
     return done.stdout
 
 
+# A shell's background jobs cannot be interrupted, nor can what they start.
+_INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import manage; manage.main()"
+
+
+def begin(*arguments: str, database_url: str) -> subprocess.Popen[str]:
+    """A management command that runs, and can be interrupted."""
+    return subprocess.Popen(
+        [sys.executable, "-c", _INTERRUPTIBLE, *arguments],
+        cwd=CHECKOUT,
+        env=os.environ | {"DATABASE_URL": database_url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 @cache
 def _migrated() -> bytes:
     """A migrated SQLite database: made once a run, because migrating takes longer than most tests."""
