@@ -94,7 +94,6 @@ class Socket:
         "_open_timer",
         "_principal",
         "_refused",
-        "_under_way",
         "_writes",
         "connection",
         "handshake",
@@ -108,7 +107,6 @@ class Socket:
         self.connection = Connection(hub, send, settings.outbox_bytes)
         self._writes: WriteBucket | None = None
         self._refused: RefusedFrames | None = None
-        self._under_way = 0
         self._closing: CloseReason | None = None
         self._principal: str | None = None
         self._open_timer: asyncio.TimerHandle | None = None
@@ -242,7 +240,7 @@ class Socket:
         await self._wait_for_room()
 
     async def _wait_for_room(self) -> None:
-        while self._under_way >= MAX_UNDER_WAY or self.connection.is_crowded:
+        while self.connection.under_way >= MAX_UNDER_WAY or self.connection.is_crowded:
             # From a client that does not take its answers no more questions are taken.
             if self.connection.close_reason is not None:
                 return
@@ -271,12 +269,12 @@ class Socket:
             return None
         task = self.hub.spawn(rest)
         if not is_patient:
-            self._under_way += 1
+            self.connection.under_way += 1
             task.add_done_callback(self._done)
         return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._under_way -= 1
+        self.connection.under_way -= 1
         self.connection.wake()
 
     def _answer(self, reply: Reply) -> None:

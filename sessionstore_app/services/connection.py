@@ -86,6 +86,7 @@ class Connection:
         "scheduled",
         "session",
         "unanswered",
+        "under_way",
         "waits",
         "wants_heartbeat",
     )
@@ -120,8 +121,10 @@ class Connection:
         self.batches = False
         self.wants_heartbeat = True
         self.unanswered = 0
+        # Requests that are being worked at, without those that may wait long.
+        self.under_way = 0
         self.beat_slot = 0
-        # Set, where somebody waits, when the outbox drained or the connection closed.
+        # Set, where somebody waits, when the outbox drained, a request was done or the connection closed.
         self._changed: asyncio.Event | None = None
 
     @property
@@ -222,16 +225,21 @@ class Connection:
         self.wake()
 
     def wake(self) -> None:
-        """Wake whoever waits for the outbox to drain."""
+        """Wake whoever waits for the outbox to drain, or for a request to be done."""
         if self._changed is not None:
             self._changed.set()
             self._changed = None
 
     async def wait(self) -> None:
-        """Wait until the outbox drained a little, or the connection closed."""
+        """Wait until the outbox drained a little, a request was done, or the connection closed."""
         if self._changed is None:
             self._changed = asyncio.Event()
         await self._changed.wait()
+
+    async def settle(self) -> None:
+        """Wait until all that its client has asked for is done."""
+        while self.under_way:
+            await self.wait()
 
     def granted(self, lock: str, sequence: int | None) -> None:
         """The lock that its session waits for was granted; None: the record knows of no such wait."""

@@ -55,6 +55,8 @@ async def disconnect(connection: Connection, reason: CloseReason) -> None:
     if session is None:
         return
     if reason.ends_session:
+        # What it wrote to its last would outlive it.
+        await connection.settle()
         await end_session(session.id, reason.name, generation=session.generation)
         return
     job = jobs.Disconnect(

@@ -6,7 +6,7 @@ decides who does it. What was interrupted is found by the next run.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
@@ -75,42 +75,52 @@ def _count() -> dict[str, int]:
 
 
 async def expire(lifetime_seconds: float | None, batch_size: int, told: Callable[[str, int], None]) -> Expired:
-    """Remove all that is past its time. `told` hears of each part as it goes on: its name, and how many so far."""
-    sites = await site_sessions.aexpire(lifetime_seconds, batch_size)
-    told("site_sessions", sites)
-    ended = rooms = entries = 0
-    while True:
-        reaped = await reaping.reap()
-        ended, rooms, entries = ended + reaped.sessions, rooms + reaped.rooms, entries + reaped.entries
-        told("sessions", ended)
-        if not reaped.is_full:
-            break
-    history = await reaping.forget_history()
-    told("history", history)
-    forgotten = await _to_the_end(forget_rooms)
-    told("rooms", forgotten)
-    old = await _old_stores(room_backend())
-    for space in old:
-        await room_backend().wipe(space)
-    told("old_stores", len(old))
+    """Remove all that is past its time. `told` hears of each part after each portion, its name and how many so far;
+    what it raises ends this between two portions.
+    """
+    sites = await site_sessions.aexpire(lifetime_seconds, batch_size, told=partial(told, "site_sessions"))
+    ended, cleared, entries = await _reap(told)
+    history = await reaping.forget_history(partial(told, "history"))
+    forgotten = await _forget_rooms(partial(told, "rooms"))
+    wiped = await _wipe_old_stores(partial(told, "old_stores"))
     await room_backend().forget_wiped(clock.now_ms() - WIPED_KEPT_MS)
     await private.sweep()
     return Expired(
         site_sessions=sites,
         sessions=ended,
-        rooms_cleared=rooms,
+        rooms_cleared=cleared,
         entries=entries,
         history=history,
         rooms=forgotten,
-        old_stores=len(old),
+        old_stores=wiped,
     )
 
 
-async def _to_the_end(act: Callable[[], Awaitable[int]]) -> int:
-    done = 0
-    while removed := await act():
-        done += removed
-    return done
+async def _reap(told: Callable[[str, int], None]) -> tuple[int, int, int]:
+    sessions = rooms = entries = 0
+    while True:
+        reaped = await reaping.reap()
+        sessions, rooms, entries = sessions + reaped.sessions, rooms + reaped.rooms, entries + reaped.entries
+        for part, number in (("sessions", sessions), ("rooms_cleared", rooms), ("entries", entries)):
+            told(part, number)
+        if not reaped.is_full:
+            return sessions, rooms, entries
+
+
+async def _forget_rooms(told: Callable[[int], None]) -> int:
+    forgotten = 0
+    while removed := await forget_rooms():
+        forgotten += removed
+        told(forgotten)
+    return forgotten
+
+
+async def _wipe_old_stores(told: Callable[[int], None]) -> int:
+    old = await _old_stores(room_backend())
+    for done, space in enumerate(old, start=1):
+        await room_backend().wipe(space)
+        told(done)
+    return len(old)
 
 
 async def forget_rooms() -> int:

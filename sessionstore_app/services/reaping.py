@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -81,14 +81,17 @@ def history_seconds() -> float:
     return max(settings.history_days * 86_400, 4 * settings.node_renew_seconds)
 
 
-async def forget_history() -> int:
-    """Delete sessions that closed longer ago than HISTORY_DAYS, and what hangs on them; returns how many."""
+async def forget_history(told: Callable[[int], None] = lambda _: None) -> int:
+    """Delete sessions that closed longer ago than HISTORY_DAYS, and what hangs on them; returns how many. `told` hears
+    after each portion how many so far.
+    """
     seconds = history_seconds()
     forgotten = 0
     while True:
         count: int
         count, _ = await record.run(jobs.Forget(history_seconds=seconds, limit=BATCH))
         forgotten += count
+        told(forgotten)
         if count < BATCH:
             return forgotten
 

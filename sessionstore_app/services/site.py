@@ -10,7 +10,7 @@ Inside a transaction what is done belongs to it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 from uuid import UUID, uuid4
@@ -128,12 +128,17 @@ class SiteSessions:
         return SiteStats(active, total, period)
 
     async def aexpire(
-        self, lifetime_seconds: float | None = None, batch_size: int = 1_000, dry_run: bool = False
+        self,
+        lifetime_seconds: float | None = None,
+        batch_size: int = 1_000,
+        dry_run: bool = False,
+        told: Callable[[int], None] = lambda _: None,
     ) -> int:
         """Remove the sessions that were past their life when this began; returns how many.
 
         `lifetime_seconds` in place of the setting; `batch_size` rows a transaction, 10,000 at the most; `dry_run` only
-        counts. Several at once share the work, each row is removed by one of them. Raises InvalidParams.
+        counts; `told` hears after each transaction how many so far. Several at once share the work, each row is
+        removed by one of them. Raises InvalidParams.
         """
         given = conf.current().site_session_lifetime_seconds if lifetime_seconds is None else lifetime_seconds
         lifetime = _duration("lifetime_seconds", given)
@@ -145,6 +150,7 @@ class SiteSessions:
         removed = 0
         while deleted := await siterows.sweep(siterows.Expire(until, batch_size)):
             removed += deleted
+            told(removed)
         return removed
 
     create = bridge.Twin(acreate)

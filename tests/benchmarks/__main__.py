@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
-from tests.benchmarks import docs, fanout, filters, memory, stalled, writes
+from tests.benchmarks import docs, expiry, fanout, filters, memory, stalled, writes
 from tests.benchmarks.figures import FailedError, Section, Table, Verdict
 from tests.benchmarks.process import allow_sockets
 
@@ -25,6 +25,7 @@ SCENARIOS: dict[str, Measure] = {
     "memory": memory.measure,
     "stalled": stalled.measure,
     "filters": filters.measure,
+    "expiry": expiry.measure,
 }
 
 

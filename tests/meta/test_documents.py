@@ -14,7 +14,15 @@ from sessionstore_app import conf
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.errors import wire_errors
 from sessionstore_app.protocol.methods import METHODS
+from tests.benchmarks import docs
+from tests.benchmarks.__main__ import SCENARIOS
 from tests.meta.pages import CONTRIBUTING, PAGES, PROTOCOL, ROOT, SETTINGS, anchors, examples, links, page_id, rows
+
+
+def test_each_benchmark_has_its_place_in_the_page() -> None:
+    """`make bench` writes its tables there, after it has measured for minutes."""
+    for name in SCENARIOS:
+        assert docs.between_markers(docs.PAGE.read_text(), name, "table").count("\ntable\n") == 1
 
 
 def _documented_settings() -> dict[str, object]:

@@ -57,12 +57,12 @@ def manage(*arguments: str, database_url: str) -> str:
 _INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import manage; manage.main()"
 
 
-def begin(*arguments: str, database_url: str) -> subprocess.Popen[str]:
+def begin(*arguments: str, database_url: str, **environment: str) -> subprocess.Popen[str]:
     """A management command that runs, and can be interrupted."""
     return subprocess.Popen(
         [sys.executable, "-c", _INTERRUPTIBLE, *arguments],
         cwd=CHECKOUT,
-        env=os.environ | {"DATABASE_URL": database_url},
+        env=os.environ | {"DATABASE_URL": database_url} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

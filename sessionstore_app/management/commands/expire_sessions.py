@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+import threading
 from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from sessionstore_app import conf
 from sessionstore_app.core.errors import InvalidParams, SessionStoreError
+from sessionstore_app.management.stopping import stoppable
 from sessionstore_app.services import bridge, expiry
 from sessionstore_app.services.expiry import Expired
 
@@ -24,6 +25,10 @@ _PARTS = {
     "rooms": "rooms long unused",
     "old_stores": "stores of rooms that were cleared",
 }
+
+
+class _Stopped(Exception):
+    """Between two portions; what is done is done."""
 
 
 class Command(BaseCommand):
@@ -50,42 +55,47 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object a run")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run once, or until interrupted."""
+        """Run once, or until told to stop."""
         every = options["every"]
         if every is not None and every < 0:
             raise CommandError("--every takes a number of seconds above 0.")
-        while True:
-            try:
-                self._run(options)
-            except InvalidParams as error:
-                raise CommandError(f"{error} {error.advice}") from error
-            except SessionStoreError as error:
+        with stoppable() as stop:
+            while not stop.is_set():
+                self._run(options, stop)
                 if every is None:
-                    raise CommandError(f"The database is away: {error}") from error
-                self.stderr.write(f"The database is away, and is asked again: {error}")
-            if every is None:
-                return
-            try:
-                time.sleep(every or conf.current().expiry_interval_seconds)
-            except KeyboardInterrupt:
-                return
+                    return
+                stop.wait(every or conf.current().expiry_interval_seconds)
 
-    def _run(self, options: dict[str, Any]) -> None:
+    def _run(self, options: dict[str, Any], stop: threading.Event) -> None:
+        try:
+            self._tell(self._expire(options, stop), options)
+        except InvalidParams as error:
+            raise CommandError(f"{error} {error.advice}") from error
+        except SessionStoreError as error:
+            if options["every"] is None:
+                raise CommandError(f"The database is away: {error}") from error
+            self.stderr.write(f"The database is away, and is asked again: {error}")
+        if stop.is_set() and options["every"] is None:
+            raise CommandError("Stopped before the end. The next run goes on from here.")
+
+    def _expire(self, options: dict[str, Any], stop: threading.Event) -> Expired:
         if options["dry_run"]:
-            found = bridge.run(expiry.count(options["lifetime"]))
-        else:
-            found = bridge.run(expiry.expire(options["lifetime"], options["batch_size"], self._progress(options)))
-        self._tell(found, options)
-
-    def _progress(self, options: dict[str, Any]) -> Any:
+            return bridge.run(expiry.count(options["lifetime"]))
         is_shown = not options["json"] and options["verbosity"] > 0 and self.stdout.isatty()
+        done: dict[str, int] = {}
 
-        def told(part: str, done: int) -> None:
+        def told(part: str, number: int) -> None:
+            done[part] = number
             if is_shown:
-                self.stdout.write(f"\r{_PARTS[part]}: {done}\033[K", ending="")
+                self.stdout.write(f"\r{_PARTS[part]}: {number:,}\033[K", ending="")
                 self.stdout.flush()
+            if stop.is_set():
+                raise _Stopped
 
-        return told
+        try:
+            return bridge.run(expiry.expire(options["lifetime"], options["batch_size"], told))
+        except _Stopped:
+            return Expired(**done)
 
     def _tell(self, found: Expired, options: dict[str, Any]) -> None:
         if options["json"]:
