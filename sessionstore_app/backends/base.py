@@ -19,7 +19,7 @@ are applied in that order, and a read handed over after a write sees it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -63,6 +63,11 @@ class Backend(ABC):
     survives_process: ClassVar[bool] = False
     # Does a write made inside a caller's database transaction belong to it?
     joins_transactions: ClassVar[bool] = False
+    # Peers are told of such a write once the transaction on this database alias has committed.
+    using: str = "default"
+    # Called on the event loop with a write that was done for a caller that had gone by then, or had been told that it
+    # took too long: others must hear of it all the same. Only for backends whose callers can go while they write.
+    orphaned: Callable[[Space, WriteResult], None] | None = None
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         if options:

@@ -149,6 +149,7 @@ class DatabaseBackend(Backend):
         self.using: str = rest.pop("using", "default")
         super().__init__(rest)
         self._commit = GroupCommit(self.using, _Work())
+        self._commit.orphaned = self._tell_orphaned
 
     async def read(self, space: Space, patterns: PatternSet, since: int | None = None) -> Reading:
         reading: Reading = await self._ask(_read, space, patterns, since, touches=(space,))
@@ -185,6 +186,10 @@ class DatabaseBackend(Backend):
 
     def close(self) -> None:
         self._commit.close()
+
+    def _tell_orphaned(self, job: _Change | _Query, outcome: Outcome) -> None:
+        if self.orphaned is not None and isinstance(job, _WriteJob):
+            self.orphaned(job.space, outcome)
 
     async def _ask(self, ask: Callable[..., Any], *arguments: Any, touches: Collection[str] = ()) -> Any:
         return await self._commit.run(_Query(ask, arguments, touches))

@@ -14,9 +14,9 @@ import asyncio
 import queue
 import threading
 import time
-import weakref
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeAlias
 
@@ -37,6 +37,8 @@ from sessionstore_app.backends.waiting import (
 )
 from sessionstore_app.core.errors import Unavailable
 
+# For how long PostgreSQL waits for a row that another transaction holds; then the job is put off.
+_LOCK_TIMEOUT = "20ms"
 # PostgreSQL's code for a lock that was not had in time.
 _LOCK_NOT_AVAILABLE = "55P03"
 _HELD_TOO_LONG = "Another transaction holds the data for too long."
@@ -82,9 +84,9 @@ class GroupCommit:
         self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        # Called on the loop with what was done for a caller that has gone or was told that it took too long.
-        self.orphaned: Callable[[Outcome], None] = lambda outcome: None
-        self._callers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Caller] = weakref.WeakKeyDictionary()
+        # Called on the loop with a job and what came of it, where the caller has gone or was told it took too long.
+        self.orphaned: Callable[[Any, Outcome], None] = lambda job, outcome: None
+        self._callers: dict[asyncio.AbstractEventLoop, Caller] = {}
 
     async def run(self, job: Any) -> Any:
         """Do one job and return its result. Raises what it raised, or Unavailable.
@@ -95,10 +97,7 @@ class GroupCommit:
         if ON_CALLERS_CONNECTION.get():
             return await self._run_here(job)
         loop = asyncio.get_running_loop()
-        caller = self._callers.get(loop)
-        if caller is None:
-            caller = self._callers[loop] = Caller(loop)
-            caller.deciding = loop.create_task(self._decide(caller))
+        caller = self._callers.get(loop) or self._first_call(loop)
         if caller.isolated:
             return await self._run_here(job)
         pending = Pending(job, loop.create_future(), loop)
@@ -109,6 +108,16 @@ class GroupCommit:
             self._queue.put(pending)
             self._ensure_thread()
         return await pending.future
+
+    def _first_call(self, loop: asyncio.AbstractEventLoop) -> Caller:
+        caller = Caller(loop)
+        with self._lock:
+            # Each request may have a loop of its own, as under WSGI: those that have ended are forgotten.
+            for ended in [known for known in self._callers if known.is_closed()]:
+                del self._callers[ended]
+            self._callers[loop] = caller
+        caller.deciding = loop.create_task(self._decide(caller))
+        return caller
 
     async def _decide(self, caller: Caller) -> None:
         """Find out whether the loop is a test's, and hand on what has come meanwhile, in its order."""
@@ -214,7 +223,7 @@ class GroupCommit:
             if self._work.is_read(batch[0].job):
                 # Those before may have taken long.
                 return [self._work.read(connection, each.job) if each.is_wanted else None for each in batch]
-            return self._change(connection, batch)
+            return self._change(connection, batch, own=own)
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
                 return [Locked()] if len(batch) == 1 else self._one_by_one(connection, batch, own=own)
@@ -225,8 +234,8 @@ class GroupCommit:
                 return self._one_by_one(connection, batch, own=own)
             return [unavailable(error) if isinstance(error, DatabaseError | InterfaceError) else error]
 
-    def _change(self, connection: BaseDatabaseWrapper, batch: Sequence[Attempted]) -> list[Outcome]:
-        with transaction.atomic(using=connection.alias):
+    def _change(self, connection: BaseDatabaseWrapper, batch: Sequence[Attempted], *, own: bool) -> list[Outcome]:
+        with transaction.atomic(using=connection.alias), nullcontext() if own else _hardly_waiting(connection):
             # SQLite has waited for its lock by now: who was given up meanwhile is left out, and nothing of it is done.
             begun = {position for position, attempted in enumerate(batch) if attempted.begin()}
             outcomes = iter(self._work.change(connection, [batch[position].job for position in sorted(begun)]))
@@ -301,7 +310,23 @@ def _make_ready(connection: BaseDatabaseWrapper, *, own: bool) -> None:
         connection.transaction_mode = "IMMEDIATE"  # type: ignore[attr-defined]  # of SQLite's wrapper only
     elif own and connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '20ms'")
+            cursor.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
+
+
+@contextmanager
+def _hardly_waiting(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """On a caller's connection as on the thread's own, nothing waits long for a row; what the caller has set about that
+    holds again afterwards, also where the transaction is rolled back to here.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        (before,) = cursor.fetchone()
+        cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+        yield
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])
 
 
 def unavailable(error: DatabaseError | InterfaceError) -> Unavailable:
@@ -311,11 +336,11 @@ def unavailable(error: DatabaseError | InterfaceError) -> Unavailable:
     return told
 
 
-def _resolve(results: list[tuple[Pending, Outcome]], orphaned: Callable[[Outcome], None]) -> None:
+def _resolve(results: list[tuple[Pending, Outcome]], orphaned: Callable[[Any, Outcome], None]) -> None:
     for pending, outcome in results:
         if pending.future.done():
             if outcome is not None and not isinstance(outcome, BaseException):
-                orphaned(outcome)
+                orphaned(pending.job, outcome)
         elif isinstance(outcome, BaseException):
             pending.future.set_exception(outcome)
         else:

@@ -18,13 +18,13 @@ from django.dispatch import Signal
 from sessionstore_app import conf, signals
 from sessionstore_app.backends.base import Reading
 from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION
-from sessionstore_app.core.entries import Author, Change, Entry, Epoch, Fence, SessionId, Write, WriteResult
+from sessionstore_app.core.entries import Author, Change, Entry, Epoch, Fence, SessionId, Space, Write, WriteResult
 from sessionstore_app.core.errors import SpaceWiped, Unavailable, VersionConflict
 from sessionstore_app.core.patterns import PatternSet, compiled
 from sessionstore_app.protocol import frames
 from sessionstore_app.services import bridge, clock, hub, jobs, questions, record
 from sessionstore_app.services.events import Changed
-from sessionstore_app.services.spaces import room_backend, room_space
+from sessionstore_app.services.spaces import room_backend, room_of, room_space
 
 logger = logging.getLogger("sessionstore_app")
 
@@ -106,18 +106,27 @@ async def write(
         except SpaceWiped:
             if refresh is not None:
                 refresh()
-                epoch = await current_epoch(room)
-            else:
-                epoch = await room_epoch(room, fresh=True)
+            epoch = await room_epoch(room, fresh=True)
             continue
-        written = Written(epoch, result, {entry.key: frames.entry(entry) for entry in result.entries})
+        written = _written(epoch, result)
         if result.changed:
             if ON_CALLERS_CONNECTION.get():
-                await bridge.after_commit(record.USING, partial(announce, room, written))
+                await bridge.after_commit(room_backend().using, partial(announce, room, written))
             else:
                 await announce(room, written)
         return written
     raise Unavailable("The room is being cleared over and over.")
+
+
+def _written(epoch: Epoch, result: WriteResult) -> Written:
+    return Written(epoch, result, {entry.key: frames.entry(entry) for entry in result.entries})
+
+
+async def announce_orphan(space: Space, result: WriteResult) -> None:
+    """Tell everybody of a write whose caller did not stay to do it."""
+    found = room_of(space)
+    if found is not None and result.changed:
+        await announce(found[0], _written(found[1], result))
 
 
 async def announce(room: str, written: Written) -> None:

@@ -183,12 +183,12 @@ class Feed:
             # What was read may be ahead of what was heard: an end that is heard later would be told of a session
             # that was never shown.
             await self.heal()
+            if listener in self._listeners:
+                listener.go_live()
+                listener.sink.listening(count)
         except BaseException:
             self.end(listener)
             raise
-        if listener in self._listeners:
-            listener.go_live()
-            listener.sink.listening(count)
 
     def end(self, listener: Listener) -> None:
         """Tell it nothing more."""

@@ -26,7 +26,11 @@ def by_session_key(key: str) -> Identity:
     from django.contrib import auth  # may not be installed
 
     request = HttpRequest()
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    # Django would give the session another key where SECRET_KEY was rotated, and delete it where the password was
+    # changed. This is no request whose answer could tell a browser, so the next one of the site's pages does it.
+    store.cycle_key = store.flush = lambda: None
+    request.session = store
     return by_user(auth.get_user(request))
 
 

@@ -24,6 +24,7 @@ from sessionstore_app.models import SessionState
 from sessionstore_app.protocol import frames
 from sessionstore_app.services import (
     clock,
+    entrylog,
     facts,
     history,
     hub,
@@ -251,6 +252,7 @@ async def _start() -> Hub:
     await _start_anew(room_backend())
     await started.start()
     record.when_orphaned(lambda happened: _spawn_on(started, tell(happened)))
+    room_backend().orphaned = lambda space, result: _spawn_on(started, entrylog.announce_orphan(space, result))
     started.spawn(_every(lambda: conf.current().node_renew_seconds, presence.renew))
     started.spawn(_every(lambda: conf.current().reap_seconds, presence.reap))
     started.spawn(_every(lambda: conf.current().forget_seconds, presence.forget))

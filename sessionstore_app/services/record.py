@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
-from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION, GroupCommit, Locked, Outcome, unavailable
+from sessionstore_app.backends.groupcommit import GroupCommit, Locked, Outcome, unavailable
 from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.services.batch import Batch
 from sessionstore_app.services.news import Events
@@ -69,8 +69,7 @@ class _Work:
             rooms={name for job in jobs for name in job.rooms},
             locks={name for job in jobs for name in job.locks},
             ending={session_id for job in jobs for session_id in job.ending},
-            # Not on a caller's connection, where nothing bounds the wait for a row.
-            waits=any(job.waits for job in jobs) and not ON_CALLERS_CONNECTION.get(),
+            waits=any(job.waits for job in jobs),
         )
         outcomes = [_run_job(job, batch) for job in jobs]
         batch.save()
@@ -129,7 +128,7 @@ async def search(question: Callable[[], T]) -> T:
 
 def when_orphaned(tell: Callable[[Events], None]) -> None:
     """Hand on what was recorded for a caller that is gone: others must hear of it all the same."""
-    _commit.orphaned = lambda outcome: None if outcome[1] is None else tell(outcome[1])
+    _commit.orphaned = lambda _, outcome: None if outcome[1] is None else tell(outcome[1])
 
 
 def close() -> None:

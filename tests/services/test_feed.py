@@ -274,3 +274,16 @@ async def test_s2_6_a_socket_whose_session_ended_unheard_is_closed_for_its_reaso
     await heal(pair[1])
     assert ear.of(client.id) == [(A, 1), (C, 2)]
     assert ear.events[-1].close_reason == "CONNECTION_LOST"
+
+
+async def test_a_listener_that_fails_as_it_goes_live_is_told_nothing_more(pair: Pair) -> None:
+    class Failing(Ear):
+        def listening(self, count: int) -> None:
+            raise RuntimeError
+
+    ear = Failing(pair[0])
+    with pytest.raises(RuntimeError):
+        await ear.begin()
+    assert pair[0].hub.feed.is_empty
+    await opened_client(pair[0])
+    assert ear.events == []

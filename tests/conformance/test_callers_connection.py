@@ -1,0 +1,92 @@
+"""Callers that are inside a transaction of their own: what is done on their connection never waits long for others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from sessionstore_app.backends import groupcommit
+from sessionstore_app.core.errors import Unavailable
+from sessionstore_app.models import Room
+from sessionstore_app.services import bridge
+
+pytestmark = pytest.mark.postgres
+THEIRS = "17s"
+
+
+@dataclass(frozen=True)
+class Make:
+    """Make a room of this name."""
+
+    name: str
+    touches: tuple[str, ...] = ()
+
+
+class Making:
+    """Makes rooms, each unless there is one."""
+
+    def is_read(self, job: Make) -> bool:
+        return False
+
+    def change(self, connection: BaseDatabaseWrapper, jobs: Sequence[Make]) -> list[str]:
+        rooms = [Room(name=job.name, epoch="e") for job in jobs]
+        Room.objects.using(connection.alias).bulk_create(rooms, ignore_conflicts=True)
+        return [job.name for job in jobs]
+
+    def read(self, connection: BaseDatabaseWrapper, job: Make) -> str:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def commit(postgres: str) -> Iterator[groupcommit.GroupCommit]:
+    made = groupcommit.GroupCommit(postgres, Making())
+    yield made
+    made.close()
+
+
+@contextmanager
+def _made_elsewhere(url: str, name: str) -> Iterator[None]:
+    """Another transaction has made a room of this name, and does not end."""
+    with psycopg.connect(url) as other:
+        columns = "name, epoch, roster, created_at, unmatched"
+        other.execute(f"INSERT INTO sessionstore_app_room ({columns}) VALUES (%s, 'e', 0, now(), %s)", [name, "{}"])
+        yield
+        other.rollback()
+
+
+def _lock_timeout(alias: str) -> str:
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        (found,) = cursor.fetchone()
+    return str(found)
+
+
+def test_a_row_that_is_being_made_elsewhere_is_not_waited_for(
+    commit: groupcommit.GroupCommit, postgres: str, postgres_url: str
+) -> None:
+    """The caller is told within seconds; its transaction goes on, with its own patience for what it does itself."""
+    with _made_elsewhere(postgres_url, "new"), transaction.atomic(using=postgres):
+        with connections[postgres].cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{THEIRS}'")
+        with pytest.raises(Unavailable):
+            bridge.run(commit.run(Make("new")))
+        assert _lock_timeout(postgres) == THEIRS
+        assert bridge.run(commit.run(Make("other"))) == "other"
+        assert _lock_timeout(postgres) == THEIRS
+    assert list(Room.objects.using(postgres).values_list("name", flat=True)) == ["other"]
+    assert _lock_timeout(postgres) == "0"
+
+
+def test_outside_a_transaction_it_is_the_same(
+    commit: groupcommit.GroupCommit, postgres: str, postgres_url: str
+) -> None:
+    with _made_elsewhere(postgres_url, "new"), pytest.raises(Unavailable):
+        bridge.run(commit.run(Make("new")))
+    assert _lock_timeout(postgres) == "0"
+    assert bridge.run(commit.run(Make("new"))) == "new"
