@@ -75,12 +75,17 @@ class Work(Protocol):
 
 
 class GroupCommit:
-    """Does jobs on the database alias `using`, as `work` says. Reads that are done at once are answered together."""
+    """Does jobs on the database alias `using`, as `work` says. Reads that are done at once are answered together; a job
+    that has not begun after `patience_seconds`, PATIENCE_SECONDS if None, is given up.
+    """
 
-    def __init__(self, using: str, work: Work, *, reads_at_once: int = MAX_READS) -> None:
+    def __init__(
+        self, using: str, work: Work, *, reads_at_once: int = MAX_READS, patience_seconds: float | None = None
+    ) -> None:
         self._using = using
         self._work = work
         self._reads_at_once = reads_at_once
+        self._patience_seconds = patience_seconds
         self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -91,8 +96,8 @@ class GroupCommit:
     async def run(self, job: Any) -> Any:
         """Do one job and return its result. Raises what it raised, or Unavailable.
 
-        Unavailable after two seconds says that it was not done; after more, the connection was cut or stood still while
-        it was being done, and it may have happened or not.
+        Unavailable after its patience says that it was not done; after more, the connection was cut or stood still
+        while it was being done, and it may have happened or not.
         """
         if ON_CALLERS_CONNECTION.get():
             return await self._run_here(job)
@@ -100,7 +105,7 @@ class GroupCommit:
         caller = self._callers.get(loop) or self._first_call(loop)
         if caller.isolated:
             return await self._run_here(job)
-        pending = Pending(job, loop.create_future(), loop)
+        pending = Pending(job, loop.create_future(), loop, self._patience_seconds)
         caller.wait_for(pending)
         if caller.isolated is None:
             caller.undecided.append(pending)

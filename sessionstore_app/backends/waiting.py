@@ -30,13 +30,19 @@ class Pending:
     job: Any
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+    # None: PATIENCE_SECONDS.
+    own_patience_seconds: float | None = None
     started_at: float = field(default_factory=time.monotonic)
     _has_begun: bool = False
     _was_given_up: bool = False
 
     @property
+    def patience_seconds(self) -> float:
+        return PATIENCE_SECONDS if self.own_patience_seconds is None else self.own_patience_seconds
+
+    @property
     def is_late(self) -> bool:
-        return time.monotonic() - self.started_at > PATIENCE_SECONDS
+        return time.monotonic() - self.started_at > self.patience_seconds
 
     @property
     def is_wanted(self) -> bool:
@@ -60,8 +66,8 @@ class Pending:
         """
         with _turns:
             waited = time.monotonic() - self.started_at
-            more = PATIENCE_SECONDS + len(self.job.touches) / 1_000 if self._has_begun else 0.0
-            self._was_given_up = waited > PATIENCE_SECONDS + more
+            more = self.patience_seconds + len(self.job.touches) / 1_000 if self._has_begun else 0.0
+            self._was_given_up = waited > self.patience_seconds + more
             return self._was_given_up
 
 

@@ -28,6 +28,9 @@ _ROWS = 1_000
 # no longer than `waiting.PATIENCE_SECONDS`, and is to be told why.
 FILTER_SECONDS = 1.0
 
+# Groups in one answer: counting is for values that many share.
+GROUPS = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
@@ -126,7 +129,7 @@ def listing(interest: Interest, limit: int, after: str) -> Listing:
 
 
 def counting(interest: Interest, by: Collection[str]) -> Counting:
-    """See `Counting`; groups come in the order of their values."""
+    """See `Counting`; groups come in the order of their values. Raises LimitExceeded."""
     narrowed, is_exact = _narrowed(interest, open_sessions())
     if is_exact and not by:
         named = Count("principal", distinct=True, filter=~Q(principal=""))
@@ -141,6 +144,10 @@ def counting(interest: Interest, by: Collection[str]) -> Counting:
         everybody.append(person)
         properties = properties_of(session)
         groups[tuple((key, properties[key]) for key in by if key in properties)].append(person)
+        if len(groups) > GROUPS:
+            raise LimitExceeded(
+                "There are too many groups.", hint="Count by properties whose values many sessions share.", limit=GROUPS
+            )
     told = [Group(dict(key), len(members), len(set(members))) for key, members in sorted(groups.items()) if by]
     return Counting(len(everybody), len(set(everybody)), told)
 

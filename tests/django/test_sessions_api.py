@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar, cast
+from unittest.mock import patch
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from sessionstore_app import errors, sessions
 from sessionstore_app.models import Membership, Room, Session, SessionEvent
+from sessionstore_app.services import directory
 from sessionstore_app.services.directory import Group, SessionInfo
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.presence import Presence
@@ -93,6 +95,12 @@ class ReadingSessions(TestCase):
         assert (counting.total, counting.people) == (3, 2)
         assert counting.groups == [Group({"team": "blue"}, 1, 1), Group({"team": "red"}, 2, 1)]
         assert sessions.count("has never").total == 0
+
+    def test_d42_more_groups_than_an_answer_holds_are_refused(self) -> None:
+        with patch.object(directory, "GROUPS", 2):
+            assert len(sessions.count(by=["team"]).groups) == 2
+            with pytest.raises(errors.LimitExceeded, match="too many groups"):
+                sessions.count(by=["$SessionId"])
 
     def test_d30_properties_of_one(self) -> None:
         assert sessions.get_properties("s1", ["team", "$Country", "absent"]) == {"team": "red", "$Country": "FR"}
