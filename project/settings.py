@@ -70,7 +70,16 @@ if _database["ENGINE"].endswith("sqlite3"):
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CHANNEL_LAYERS = {"default": {"BACKEND": env.str("CHANNEL_LAYER", "channels.layers.InMemoryChannelLayer")}}
+_layer: dict[str, Any] = {"BACKEND": env.str("CHANNEL_LAYER", "channels.layers.InMemoryChannelLayer")}
+_cache: dict[str, Any] = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+# Set: entries, channel layer and cache are in Redis, for any number of server processes.
+REDIS_URL = env.str("REDIS_URL", "")
+if REDIS_URL:
+    _layer = {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+    _cache = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {"default": _layer}
+CACHES: dict[str, dict[str, Any]] = {"default": _cache}
+_entries: dict[str, Any] = {"BACKEND": "sessionstore_app.backends.redis.RedisBackend", "OPTIONS": {"url": REDIS_URL}}
 
 _changes = env.json("SESSIONSTORE_JSON", {})
 SESSIONSTORE: dict[str, Any] = {
@@ -79,6 +88,7 @@ SESSIONSTORE: dict[str, Any] = {
     # What the people of a meeting say of themselves, and what their host says of them.
     "SELF_PROPERTIES": ["name"],
     "PUBLIC_PROPERTIES": ["name", "muted", "$ClientType", "$Roles"],
+    **({"BACKENDS": {"default": _entries}} if REDIS_URL else {}),
     **(_changes if isinstance(_changes, dict) else {}),
 }
 

@@ -30,6 +30,15 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     return []
 
 
+@register("sessionstore")
+def check_time_zones(**_: Any) -> list[CheckMessage]:
+    """Times of several machines are compared with each other, and told to browsers."""
+    if django_settings.USE_TZ:
+        return []
+    hint = "Set USE_TZ = True; TIME_ZONE may stay what it is."
+    return [Error("USE_TZ is off: times without a zone cannot be compared.", hint=hint, id="sessionstore.E002")]
+
+
 @register("sessionstore", deploy=True)
 def check_layer(**_: Any) -> list[CheckMessage]:
     """No layer, or the in-memory one, reaches one process only."""
@@ -78,7 +87,8 @@ def check_private_cache(**_: Any) -> list[CheckMessage]:
     if isinstance(cache, LocMemCache):
         text = f"Private stores are in the cache {store.alias!r}, which each server process has for itself."
         found.append(Warning(text, hint=hint, id="sessionstore.W003"))
-    most = django_settings.CACHES[store.alias].get("OPTIONS", {}).get("MAX_ENTRIES", 300)
+    spec: dict[str, Any] = django_settings.CACHES[store.alias]
+    most = spec.get("OPTIONS", {}).get("MAX_ENTRIES", 300)
     if isinstance(cache, LocMemCache | BaseDatabaseCache | FileBasedCache) and most < _FEW_ENTRIES:
         text = f"Private stores are in the cache {store.alias!r}, which throws entries away beyond {most}."
         hint = f"Raise MAX_ENTRIES in its OPTIONS, to {_FEW_ENTRIES} at least."

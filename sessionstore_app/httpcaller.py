@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 
 from sessionstore_app import conf
@@ -13,7 +14,7 @@ from sessionstore_app.core.entries import Author
 from sessionstore_app.core.errors import AccessDenied, RateLimited
 from sessionstore_app.core.patterns import check_room_name
 from sessionstore_app.ratelimit import WriteBucket
-from sessionstore_app.services import clock, policy
+from sessionstore_app.services import clock, policy, record
 from sessionstore_app.services.localroom import LocalRoom
 from sessionstore_app.services.policy import Identity
 from sessionstore_app.services.reach import Reach, reach_of
@@ -33,6 +34,8 @@ class HttpCaller:
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
         self.author = Author(None, identity.principal)
+        # The room that the present call is about, if its rights come from roles there.
+        self._open_room: str | None = None
 
     def take_writes(self, number: int) -> None:
         """Spend writes of this principal's allowance in this process. Raises RateLimited or LimitExceeded."""
@@ -56,12 +59,29 @@ class HttpCaller:
         """Which sessions it reaches. Raises AccessDenied."""
         return reach_of(self.identity, {}, *needed, room=room, any_room=any_room)
 
-    def local_room(self, room: str) -> LocalRoom | None:
-        """It is in no room, and may use those that it manages or has roles in by its token. Raises AccessDenied."""
+    async def come_to(self, room: str) -> None:
+        """The next call is about this room: ask the policy, as at a join, before `local_room` is asked.
+
+        The policy may use the ORM, and handlers ask on the event loop. Raises InvalidParams or LimitExceeded.
+        """
         check_room_name(room, conf.current().room_length)
-        if "manage_room" not in policy.permissions(self.identity) and not self.identity.granted_roles(room):
+        self._open_room = None
+        if self._manages_rooms() or not self.identity.granted_roles(room):
+            return
+        if await record.ask(partial(policy.current().may_join, self.identity, room)):
+            self._open_room = room
+
+    def local_room(self, room: str) -> LocalRoom | None:
+        """It is in no room, and may use those that it manages, or has roles in by its token and may join.
+
+        Raises AccessDenied, also for a room that it has not come to.
+        """
+        if not self._manages_rooms() and room != self._open_room:
             raise AccessDenied("This room is not open to you.", hint="Bring manage_room, or a token with roles there.")
         return None
+
+    def _manages_rooms(self) -> bool:
+        return "manage_room" in policy.permissions(self.identity)
 
     @contextmanager
     def sparing(self) -> Iterator[None]:

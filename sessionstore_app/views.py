@@ -89,14 +89,9 @@ async def rpc(request: HttpRequest) -> HttpResponse:
         return _plain(413, f"The body is larger than {conf.current().http_body_bytes} bytes (HTTP_BODY_BYTES).")
     if not _TOKEN_NAMES.isdisjoint(request.GET):
         logger.warning("A token in an address was ignored, and may now be in logs; it belongs into Authorization.")
-    try:
-        caller = HttpCaller(await _identify(request))
-    except _Forbidden as error:
-        return _plain(403, str(error))
-    except AccessDenied as error:
-        return _answer(jsonrpc.error_text(None, error), 401, {"WWW-Authenticate": "Bearer"})
-    except Unavailable as error:
-        return _answer(jsonrpc.error_text(None, error), 503, {"Retry-After": "1"})
+    caller = await _let_in(request)
+    if isinstance(caller, HttpResponse):
+        return caller
     return _answer(await _to_its_end(_run(caller, _parse(body))))
 
 
@@ -117,6 +112,21 @@ def _body(request: HttpRequest) -> bytes | None:
         return None
     body: bytes = request.read(limit + 1)
     return body if len(body) <= limit else None
+
+
+async def _let_in(request: HttpRequest) -> HttpCaller | HttpResponse:
+    """Who calls; or the answer, where that is nobody or cannot be known."""
+    try:
+        return HttpCaller(await _identify(request))
+    except _Forbidden as error:
+        return _plain(403, str(error))
+    except AccessDenied as error:
+        return _answer(jsonrpc.error_text(None, error), 401, {"WWW-Authenticate": "Bearer"})
+    except Unavailable as error:
+        return _answer(jsonrpc.error_text(None, error), 503, {"Retry-After": "1"})
+    except Exception:  # a session engine, a user model or middleware of the project
+        logger.exception("Who calls over HTTP could not be found out.")
+        return _answer(jsonrpc.error_text(None, InternalError()), 500)
 
 
 async def _identify(request: HttpRequest) -> Identity:
@@ -185,7 +195,7 @@ async def _run(caller: HttpCaller, calls: Call | Batch) -> str | None:
 
 
 async def _reply(caller: HttpCaller, call: Call) -> str | None:
-    """Handle one call; None for a notification. The only place here that turns errors into replies."""
+    """Handle one call; None for a notification. The only place here that turns errors of calls into replies."""
     try:
         if isinstance(call, Refused):
             raise call.error
@@ -206,6 +216,8 @@ async def _handle(caller: HttpCaller, request: Request) -> str:
     if getattr(params, "op", None) is not None:
         # Taken and not heeded, a repeat that somebody relies on would be done twice.
         raise InvalidParams("`op` counts the writes of a session.", hint="Guard a write over HTTP by if_version.")
+    if request.method.startswith("room."):
+        await caller.come_to(params.room)
     result: Any = await HANDLERS[request.method](caller, params)
     return str(result)
 

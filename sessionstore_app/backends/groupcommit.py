@@ -34,6 +34,7 @@ from sessionstore_app.backends.waiting import (
     Direct,
     Pending,
     Waiting,
+    resolve,
 )
 from sessionstore_app.core.errors import Unavailable
 
@@ -129,9 +130,9 @@ class GroupCommit:
         isolated = await hop(self._using, self._is_isolated)
         for pending in caller.undecided if isolated else ():
             try:
-                _resolve([(pending, await self._run_here(pending.job))], self.orphaned)
+                resolve([(pending, await self._run_here(pending.job))], self.orphaned)
             except Exception as error:  # it is the caller's
-                _resolve([(pending, error)], self.orphaned)
+                resolve([(pending, error)], self.orphaned)
         caller.isolated = isolated
         for pending in caller.undecided if not isolated else ():
             self._queue.put(pending)
@@ -272,7 +273,7 @@ class GroupCommit:
                 done[pending.loop].append((pending, Unavailable(_HELD_TOO_LONG)))
         for loop, results in done.items():
             try:
-                loop.call_soon_threadsafe(_resolve, results, self.orphaned)
+                loop.call_soon_threadsafe(resolve, results, self.orphaned)
             except RuntimeError:
                 # The loop was closed while its job ran: nobody waits for the answer any more.
                 continue
@@ -339,14 +340,3 @@ def unavailable(error: DatabaseError | InterfaceError) -> Unavailable:
     told = Unavailable()
     told.__cause__ = error
     return told
-
-
-def _resolve(results: list[tuple[Pending, Outcome]], orphaned: Callable[[Any, Outcome], None]) -> None:
-    for pending, outcome in results:
-        if pending.future.done():
-            if outcome is not None and not isinstance(outcome, BaseException):
-                orphaned(pending.job, outcome)
-        elif isinstance(outcome, BaseException):
-            pending.future.set_exception(outcome)
-        else:
-            pending.future.set_result(outcome)

@@ -10,6 +10,7 @@ import contextvars
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeAlias
@@ -171,3 +172,15 @@ class Waiting:
 
 def _first(items: deque[Pending], count: int) -> list[Pending]:
     return [items.popleft() for _ in range(min(count, len(items)))]
+
+
+def resolve(results: list[tuple[Pending, Any]], orphaned: Callable[[Any, Any], None]) -> None:
+    """Hand out outcomes, on their loop; `orphaned` hears of a job and its result where nobody waits any more."""
+    for pending, outcome in results:
+        if pending.future.done():
+            if outcome is not None and not isinstance(outcome, BaseException):
+                orphaned(pending.job, outcome)
+        elif isinstance(outcome, BaseException):
+            pending.future.set_exception(outcome)
+        else:
+            pending.future.set_result(outcome)

@@ -177,7 +177,7 @@ def decide(
         return Decision(result=result, tally=tally)
     # After the repeats, for they write nothing; before the guards, for a lost lock is the reason that they fail.
     if write.fence is not None and last_fence is not None and write.fence.sequence < last_fence:
-        raise errors.LockNotHeld(hint=_LOCK_WENT_ON)
+        raise errors.LockNotHeld(hint=LOCK_WENT_ON)
     version = tally.version + 1
     texts = [_new_text(change, entry, write.at_ms) for change, entry in zip(write.changes, present, strict=True)]
     if _changes_nothing(write, present, texts):
@@ -191,7 +191,7 @@ def decide(
     return Decision(result=WriteResult(version=version, entries=written), tally=after)
 
 
-_LOCK_WENT_ON: Final = "The lock has been given to another since; acquire it again, and read before you write."
+LOCK_WENT_ON: Final = "The lock has been given to another since; acquire it again, and read before you write."
 
 
 def _new_text(change: Change, entry: Entry, now_ms: int) -> str | None:

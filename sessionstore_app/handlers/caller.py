@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from typing import Protocol
 
 from sessionstore_app import conf
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Author
-from sessionstore_app.core.errors import InvalidParams, ValueTooLarge
-from sessionstore_app.core.jsontext import Json, dumps, size_bytes
+from sessionstore_app.core.errors import InvalidParams
+from sessionstore_app.core.jsontext import Json, size_bytes
+from sessionstore_app.services import steering
 from sessionstore_app.services.localroom import LocalRoom
 from sessionstore_app.services.policy import Identity
 from sessionstore_app.services.reach import Reach
-
-# What one message to sessions may be.
-MESSAGE_BYTES: Final = 8_192
 
 
 class Caller(Protocol):
@@ -56,10 +54,7 @@ def own_session(caller: Caller, session_id: str | None) -> str:
 
 def take_message(caller: Caller, data: Json) -> str:
     """A message's data as text; it costs by its size. Raises ValueTooLarge or RateLimited."""
-    text = dumps(data)
-    size = size_bytes(text)
-    if size > MESSAGE_BYTES:
-        raise ValueTooLarge("The message is too large.", limit=MESSAGE_BYTES, actual=size)
+    text = steering.message_text(data)
     # Many are sent it.
-    caller.take_writes(1 + size // conf.current().value_bytes)
+    caller.take_writes(1 + size_bytes(text) // conf.current().value_bytes)
     return text

@@ -10,16 +10,16 @@ from typing import Final
 
 from sessionstore_app import conf
 from sessionstore_app.core.entries import Change, Entry, Epoch, SessionId
-from sessionstore_app.core.errors import InvalidParams, LimitExceeded
+from sessionstore_app.core.errors import LimitExceeded
 from sessionstore_app.core.jsontext import dumps
 from sessionstore_app.core.patterns import PatternSet, check_key, check_room_name, compiled
 from sessionstore_app.handlers.caller import Caller, take_message
 from sessionstore_app.handlers.socket import Socket
 from sessionstore_app.protocol import frames, methods
-from sessionstore_app.services import clock, entrylog, hub, jobs, locks, policy, questions, record, sessions, telling
+from sessionstore_app.services import clock, entrylog, hub, locks, policy, questions, record, sessions, telling
 from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.events import Said
-from sessionstore_app.services.rooms import check_distinct
+from sessionstore_app.services.rooms import change_of, check_distinct, rooms
 from sessionstore_app.services.sessions import JoinedRoom, Position
 
 # Rooms a session may be in at once.
@@ -51,7 +51,7 @@ async def room_leave(socket: Socket, params: methods.RoomLeave) -> str:
 
 async def room_set(caller: Caller, params: methods.RoomSet) -> str:
     """Write a value."""
-    change = _change(caller, params.room, params.key, params)
+    change = _change(caller, params.room, params)
     return await _write_one(caller, params.room, change, params.op, params.lock)
 
 
@@ -69,7 +69,7 @@ async def room_update(caller: Caller, params: methods.RoomUpdate) -> str:
 
 async def room_write(caller: Caller, params: methods.RoomWrite) -> str:
     """Write several keys together."""
-    changes = tuple(_change(caller, params.room, item.key, item) for item in params.ops)
+    changes = tuple(_change(caller, params.room, item) for item in params.ops)
     check_distinct(changes)
     written = await _write(caller, params.room, changes, params.op)
     result = written.result
@@ -109,16 +109,9 @@ def _key(key: str) -> str:
     return check_key(key, conf.current().key_length)
 
 
-def _change(caller: Caller, room: str, key: str, params: methods.RoomSet | methods.WriteItem) -> Change:
-    if params.lifetime == "session" and caller.local_room(room) is None:
-        raise InvalidParams("An entry dies with a session of the room.", hint="Join the room, or leave lifetime out.")
-    return Change(
-        key=_key(key),
-        text=None if params.value is None else dumps(params.value),
-        if_version=params.if_version,
-        ttl_ms=None if params.ttl_seconds is None else max(1, round(params.ttl_seconds * 1000)),
-        owner=SessionId(caller.session_id) if params.lifetime == "session" and caller.session_id else None,
-    )
+def _change(caller: Caller, room: str, item: methods.RoomSet | methods.WriteItem) -> Change:
+    dies = item.lifetime == "session" and caller.local_room(room) is not None
+    return change_of(item, SessionId(caller.session_id) if dies and caller.session_id else None)
 
 
 async def room_get(caller: Caller, params: methods.RoomGet) -> str:
@@ -206,6 +199,5 @@ async def room_clear(caller: Caller, params: methods.RoomClear) -> str:
     """Empty a room."""
     check_room_name(params.room, conf.current().room_length)
     policy.require(caller.identity, "manage_room")
-    epoch, happened = await record.run(jobs.Clear(room=params.room, reason="CLEARED"))
-    await telling.tell(happened)
-    return dumps({"epoch": str(epoch)})
+    caller.take_writes(1)
+    return dumps({"epoch": await rooms.aclear(params.room)})

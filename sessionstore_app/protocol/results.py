@@ -80,7 +80,7 @@ class Count(Result, frozen=True):
 
 
 class ClearedRoom(Result, frozen=True):
-    """The epoch that the room goes on under."""
+    """The epoch that the room goes on under; empty where there is no room."""
 
     epoch: str
 

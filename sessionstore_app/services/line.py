@@ -63,9 +63,13 @@ class Line:
             raise Unavailable("The channel layer is out of reach.") from error
 
     async def leave(self, group: str) -> None:
-        """Hear it no longer."""
+        """Hear it no longer; where the bus is out of reach, what still comes is passed over."""
         if self._bus is not None:
-            await self._bus.leave(group)
+            try:
+                await self._bus.leave(group)
+            except Exception as error:  # each layer has errors of its own
+                self._counters.bus_failures += 1
+                logger.warning("The channel layer failed: %r", error)
 
     async def publish(self, messages: Sequence[tuple[str, Message]]) -> None:
         """Tell groups; a bus that does not take it in time is counted and left alone."""

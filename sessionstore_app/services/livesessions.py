@@ -24,7 +24,7 @@ from sessionstore_app.core.errors import InternalError, InvalidParams, LimitExce
 from sessionstore_app.core.jsontext import JsonInput
 from sessionstore_app.core.observer import Event, Interest
 from sessionstore_app.core.properties import ALL_FIXED, ALL_USER
-from sessionstore_app.protocol import frames
+from sessionstore_app.protocol import frames, methods
 from sessionstore_app.services import bridge, clock, hub, presence, steering
 from sessionstore_app.services.directory import Counting, Listing
 from sessionstore_app.services.feed import Listener
@@ -57,8 +57,10 @@ class LiveSessions:
         """A page of the open sessions, by session id: `sessions`, the `total` that match, and whether there is `more`.
 
         `properties` are keys, `*F` for all fixed ones, `*U` for all user ones; `after` is the last id of the page
-        before.
+        before. Raises InvalidParams or InvalidValue for a `limit` below 1, and what is no number or id.
         """
+        jsontext.check([limit, after], max_depth=1)
+        methods.read_params("session.list", {"limit": limit, "after": after})
         interest = _reach(room).interest(filter, properties)
         return await steering.listing(interest, limit or conf.current().sessions_per_page, after)
 
@@ -117,9 +119,12 @@ class LiveSessions:
         filter: str | None = None,
         room: str | None = None,
     ) -> int:
-        """Send a message to sessions that are ACTIVE; returns how many. Raises InvalidValue for what is not JSON."""
+        """Send a message to sessions that are ACTIVE; returns how many. Raises InvalidParams for the event's name,
+        InvalidValue for what is not JSON, ValueTooLarge.
+        """
         jsontext.check(data, conf.current().json_depth)
-        frame = frames.session_message(event, jsontext.dumps(data), "null", clock.now_ms())
+        methods.read_params("session.send", {"event": event})
+        frame = frames.session_message(event, steering.message_text(data), "null", clock.now_ms())
         return await steering.send(_target(session_id, filter, room), frame)
 
     async def aobserve_for(

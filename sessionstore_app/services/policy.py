@@ -89,7 +89,7 @@ class Policy:
         return identity.store
 
     def may_join(self, identity: Identity, room: str) -> bool:
-        """May this client join the room?"""
+        """May this client join the room, or use it over HTTP? It may use the ORM."""
         return identity.is_granted(room)
 
     def permissions(self, identity: Identity) -> frozenset[str]:

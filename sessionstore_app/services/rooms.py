@@ -11,19 +11,17 @@ write belongs to that transaction, and peers are told once it commits.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from functools import partial
 from typing import Any, Literal, TypedDict
 
 from sessionstore_app import conf
-from sessionstore_app.core import jsontext, operations
-from sessionstore_app.core.entries import Change, Entry
+from sessionstore_app.core import jsontext
+from sessionstore_app.core.entries import Change, Entry, SessionId
 from sessionstore_app.core.errors import InvalidParams
 from sessionstore_app.core.jsontext import Json, JsonInput
 from sessionstore_app.core.patterns import check_key, check_pattern, check_room_name, compiled
-from sessionstore_app.protocol import frames
-from sessionstore_app.protocol.params import MAX_TTL_SECONDS
-from sessionstore_app.services import bridge, clock, entrylog, hub, jobs, questions, record, telling
+from sessionstore_app.protocol import frames, methods
+from sessionstore_app.services import bridge, clock, entrylog, hub, jobs, questions, record, steering, telling
 from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.events import Said
 from sessionstore_app.services.news import Peer
@@ -41,8 +39,8 @@ class WriteItem(TypedDict, total=False):
 class Rooms:
     """Shared stores of rooms. Every method has a synchronous twin without the leading `a`.
 
-    All raise InvalidParams or LimitExceeded for a bad room name, InvalidKey for a bad key, Unavailable when the store
-    is out of reach.
+    All raise InvalidParams or LimitExceeded for a bad room name, InvalidKey for a bad key, InvalidParams for arguments
+    that the wire would not take either, Unavailable when the store is out of reach.
     """
 
     async def aset(
@@ -60,7 +58,8 @@ class Rooms:
         it after so long. Raises VersionConflict (with `current`), InvalidValue for what is not strict JSON,
         ValueTooLarge, TooManyKeys, StoreTooLarge.
         """
-        change = _change(key, value, if_version, ttl_seconds)
+        given = {"key": key, "value": value, "if_version": if_version, "ttl_seconds": ttl_seconds}
+        change = _change(_params("room.set", room, **given))
         return (await self._write(room, (change,))).result.entries[0]
 
     async def aget(self, room: str, key: str) -> Json:
@@ -69,7 +68,7 @@ class Rooms:
 
     async def aget_entry(self, room: str, key: str) -> Entry:
         """The entry of a key: value, version, writer and time; of version 0 where it was never written."""
-        check_key(key, conf.current().key_length)
+        check_key(_params("room.get", room, key=key).key, conf.current().key_length)
         found = await self._read(room, [key])
         return found[0] if found else Entry(key=key)
 
@@ -101,14 +100,13 @@ class Rooms:
         limits of `aset`.
         """
         given = {"by": by, "item": item, "cap": cap, "unique": unique, "where": where, "patch": patch}
-        change = Change(key=check_key(key, conf.current().key_length), operation=_operation(do, given))
+        params = _params("room.update", room, key=key, do=do, **_given(do, given))
+        change = Change(key=check_key(key, conf.current().key_length), operation=methods.operation(params))
         return (await self._write(room, (change,))).result.entries[0]
 
     async def awrite(self, room: str, items: Sequence[WriteItem]) -> list[Entry]:
         """Write several keys together or not at all, under one version. Raises what `aset` raises."""
-        changes = tuple(
-            _change(item["key"], item["value"], item.get("if_version"), item.get("ttl_seconds")) for item in items
-        )
+        changes = tuple(map(_change, _params("room.write", room, ops=items).ops))
         check_distinct(changes)
         return list((await self._write(room, changes)).result.entries)
 
@@ -118,24 +116,34 @@ class Rooms:
 
     async def apeers(self, room: str, *, limit: int | None = None, after: str = "") -> list[Peer]:
         """Who is in the room, by session id; `after` is the last id of the page before."""
+        jsontext.check([limit, after], max_depth=1)
+        _params("room.peers", room, limit=limit, after=after)
         page, _ = await self._peers(room, limit or conf.current().peers_per_page, after)
         return page
 
     async def acount(self, room: str) -> int:
         """How many sessions are in the room."""
+        _params("room.peers", room)
         _, count = await self._peers(room, 1, "")
         return count
 
     async def abroadcast(self, room: str, event: str, data: JsonInput = None) -> None:
-        """Send the peers a message that is not stored. Raises InvalidValue for what is not strict JSON."""
-        check_room_name(room, conf.current().room_length)
+        """Send the peers a message that is not stored. Raises InvalidParams for the event's name, InvalidValue for what
+        is not strict JSON, ValueTooLarge.
+        """
+        _params("room.broadcast", room, event=event)
         jsontext.check(data, conf.current().json_depth)
-        frame = frames.room_message(room, event, jsontext.dumps(data), "null", clock.now_ms())
+        frame = frames.room_message(room, event, steering.message_text(data), "null", clock.now_ms())
         await bridge.after_commit(record.USING, lambda: hub.announce((room, Said(frame))))
 
     async def aclear(self, room: str) -> str:
-        """Empty the room's store; returns the new epoch. Peers stay, and are told."""
-        check_room_name(room, conf.current().room_length)
+        """Empty the room's store; returns the new epoch. Peers stay, and are told.
+
+        A room that there is not is not made by it: then the epoch is empty.
+        """
+        _params("room.clear", room)
+        if not await entrylog.current_epoch(room):
+            return ""
         epoch, happened = await record.run(jobs.Clear(room=room, reason="CLEARED"))
         await telling.tell(happened)
         return str(epoch)
@@ -153,34 +161,45 @@ class Rooms:
     clear = bridge.Twin(aclear)
 
     async def _write(self, room: str, changes: tuple[Change, ...]) -> Written:
-        check_room_name(room, conf.current().room_length)
         return await entrylog.write(room, await entrylog.room_epoch(room), changes, by=None)
 
     async def _read(self, room: str, patterns: Sequence[str]) -> tuple[Entry, ...]:
-        settings = conf.current()
-        check_room_name(room, settings.room_length)
-        wanted = compiled(frozenset(check_pattern(pattern, settings.key_length) for pattern in patterns))
+        named = _params("room.snapshot", room, keys=patterns).keys
+        wanted = compiled(frozenset(check_pattern(pattern, conf.current().key_length) for pattern in named))
         epoch = await entrylog.current_epoch(room)
         return (await entrylog.read(room, epoch, wanted)).entries if epoch else ()
 
     async def _peers(self, room: str, limit: int, after: str) -> tuple[list[Peer], int]:
-        check_room_name(room, conf.current().room_length)
         return await record.ask(partial(questions.peers_page, room, limit, after))
 
 
 rooms = Rooms()
 
 
-def _change(key: str, value: JsonInput, if_version: int | None, ttl_seconds: float | None) -> Change:
-    settings = conf.current()
-    jsontext.check(value, settings.json_depth)
-    if ttl_seconds is not None and not 0 < ttl_seconds <= MAX_TTL_SECONDS:
-        raise InvalidParams("ttl_seconds is a number above 0, and at most a year.")
+def _params(method: str, room: str, **given: Any) -> Any:
+    """What was given, held to what the wire's method takes. Raises InvalidParams or LimitExceeded."""
+    params = methods.read_params(method, {"room": room, **given})
+    check_room_name(room, conf.current().room_length)
+    return params
+
+
+def _change(item: methods.RoomSet | methods.WriteItem) -> Change:
+    jsontext.check(item.value, conf.current().json_depth)
+    return change_of(item)
+
+
+def change_of(item: methods.RoomSet | methods.WriteItem, owner: SessionId | None = None) -> Change:
+    """The change that is asked for; `owner` is the session with which the entry dies. Raises InvalidKey, or
+    InvalidParams where there is none and it shall die with one.
+    """
+    if item.lifetime == "session" and owner is None:
+        raise InvalidParams("An entry dies with a session of the room.", hint="Join the room, or leave lifetime out.")
     return Change(
-        key=check_key(key, settings.key_length),
-        text=None if value is None else jsontext.dumps(value),
-        if_version=if_version,
-        ttl_ms=None if ttl_seconds is None else max(1, round(ttl_seconds * 1000)),
+        key=check_key(item.key, conf.current().key_length),
+        text=None if item.value is None else jsontext.dumps(item.value),
+        if_version=item.if_version,
+        ttl_ms=None if item.ttl_seconds is None else max(1, round(item.ttl_seconds * 1000)),
+        owner=owner,
     )
 
 
@@ -192,30 +211,11 @@ def check_distinct(changes: Sequence[Change]) -> None:
         raise InvalidParams("A write names each key once.")
 
 
-def _operation(do: str, arguments: Mapping[str, Any]) -> operations.Operation:
-    """The operation `do` with its own arguments; those that are None were not given."""
+def _given(do: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that were given: None says that one was not, but where it is a value."""
     given = {name: value for name, value in arguments.items() if value is not None}
     for value in given.values():
         jsontext.check(value, conf.current().json_depth)
-    if given.get("cap", 1) < 1:
-        raise InvalidParams("cap is at least 1.")
-    shape = _OPERATIONS.get(do)
-    if shape is None:
-        raise InvalidParams(f"There is no operation {do!r}.", hint=f"Known: {', '.join(_OPERATIONS)}.")
-    if do in _NULLABLE:
-        given.setdefault(_NULLABLE[do], None)
-    try:
-        return shape(**given)
-    except TypeError as error:
-        takes = ", ".join(spec.name for spec in fields(shape))
-        raise InvalidParams(f"{do} takes {takes}; given were {', '.join(given) or 'none'}.") from error
-
-
-_OPERATIONS: Mapping[str, type[operations.Operation]] = {
-    "increment": operations.Increment,
-    "append": operations.Append,
-    "remove": operations.Remove,
-    "merge": operations.Merge,
-}
-# Arguments for which None is a value: appending null, replacing by null.
-_NULLABLE = {"append": "item", "merge": "patch"}
+    # Appending null, replacing by null.
+    given |= {name: arguments[name] for rule, name in (("append", "item"), ("merge", "patch")) if rule == do}
+    return given

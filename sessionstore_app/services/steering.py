@@ -10,11 +10,13 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from sessionstore_app import conf
 from sessionstore_app.core import properties
 from sessionstore_app.core.close import CloseReason
-from sessionstore_app.core.errors import InvalidParams, NoSuchSession, Unavailable
+from sessionstore_app.core.errors import InvalidParams, NoSuchSession, Unavailable, ValueTooLarge
+from sessionstore_app.core.jsontext import JsonInput, dumps, size_bytes
 from sessionstore_app.core.observer import Interest
 from sessionstore_app.core.properties import Merged
 from sessionstore_app.services import bridge, directory, hub, jobs, record
@@ -26,6 +28,8 @@ from sessionstore_app.services.telling import tell
 # A role's name, in UTF-8 bytes; and how many a session may have.
 ROLE_BYTES = 128
 ROLES = 64
+# What the data of one message may be, to sessions or to a room.
+MESSAGE_BYTES: Final = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,15 @@ async def terminate(target: Target, reason: CloseReason = CloseReason.CLOSED_BY_
     await remove_owned(ended)
     _counted(target, len(ended))
     return ended
+
+
+def message_text(data: JsonInput) -> str:
+    """The data of a message, as text. Raises ValueTooLarge."""
+    text = dumps(data)
+    size = size_bytes(text)
+    if size > MESSAGE_BYTES:
+        raise ValueTooLarge("The message is too large.", limit=MESSAGE_BYTES, actual=size)
+    return text
 
 
 async def send(target: Target, frame: str) -> int:

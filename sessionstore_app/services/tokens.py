@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from django.core import signing
 
@@ -18,6 +18,8 @@ from sessionstore_app.services import private
 from sessionstore_app.services.policy import PERMISSIONS, Identity
 
 _SALT = "sessionstore_app.token"
+# What is later no clock tells in every time zone.
+_LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
 def mint_token(
@@ -34,14 +36,15 @@ def mint_token(
     `roles` are session-wide, `permissions` are names such as `manage_room`, `rooms` maps a room's name or a pattern
     (`meeting/*`) to the roles its bearer has there; a token that names rooms is good for no others. `store` is what
     the private store of each session holds that opens with it; whoever bears the token can read it there.
-    Raises ValueError for an unknown permission or a time that is not positive, InvalidKey and InvalidValue for what
-    no store keeps.
+    Raises ValueError for an unknown permission, or a time that is not positive or ends after the year 9998, InvalidKey
+    and InvalidValue for what no store keeps.
     """
     unknown = sorted(set(permissions) - PERMISSIONS)
     if unknown:
         raise ValueError(f"Unknown permissions: {', '.join(unknown)}. Known: {', '.join(sorted(PERMISSIONS))}.")
-    if not expires_in > 0:
-        raise ValueError("expires_in is a number of seconds above 0.")
+    expires_at = time.time() + expires_in
+    if not (expires_in > 0 and _is_time(expires_at)):
+        raise ValueError("expires_in is a number of seconds above 0, and ends before the year 9999.")
     seeds = dict(store or {})
     for key, value in seeds.items():
         private.checked_text(key, value)
@@ -51,7 +54,7 @@ def mint_token(
         "permissions": sorted(set(permissions)),
         "rooms": {room: sorted(set(granted)) for room, granted in (rooms or {}).items()},
         "store": seeds,
-        "expires_at": time.time() + expires_in,
+        "expires_at": expires_at,
     }
     return signing.dumps(claims, salt=_SALT)
 
@@ -62,16 +65,22 @@ def read_token(token: str) -> Identity:
         claims: dict[str, Any] = signing.loads(token, salt=_SALT)
     except (signing.BadSignature, ValueError):
         raise _bad_token() from None
-    if claims["expires_at"] <= time.time():
+    expires_at = claims["expires_at"]
+    if expires_at <= time.time() or not _is_time(expires_at):
         raise _bad_token()
     return Identity(
         principal=claims["principal"],
         roles=frozenset(claims["roles"]),
         permissions=frozenset(claims["permissions"]),
         rooms={room: frozenset(roles) for room, roles in claims["rooms"].items()},
-        expires_at=datetime.fromtimestamp(claims["expires_at"], UTC),
+        expires_at=datetime.fromtimestamp(expires_at, UTC),
         store=claims.get("store", {}),
     )
+
+
+def _is_time(at: float) -> bool:
+    # False for NaN too.
+    return at < _LATEST
 
 
 def _bad_token() -> AccessDenied:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command, load_command_class
+from django.core.management.base import SystemCheckError
 
 from sessionstore_app import rooms
 from sessionstore_app.management import roomtext
@@ -215,6 +216,16 @@ def test_limits_and_bad_names_are_refused_in_words() -> None:
     assert refused("set", "r\n", "k", "1")[0] == 1
     assert refused("show", "")[0] == 1
     assert refused("watch", "r", "--every", "0")[0] == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("arguments", [["list"], ["show", "r"]])
+def test_a_project_without_time_zones_is_told_so(arguments: list[str], settings: Any) -> None:
+    """As it is at the shell: system checks come first."""
+    rooms.set("r", "k", 1)
+    settings.USE_TZ = False
+    with pytest.raises(SystemCheckError, match=r"sessionstore\.E002"):
+        call_command("sessionstore_room", *arguments, skip_checks=False)
 
 
 @pytest.mark.django_db

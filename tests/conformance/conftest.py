@@ -12,6 +12,7 @@ from pytest_django import DjangoDbBlocker
 from sessionstore_app.backends.database import DatabaseBackend
 from tests.support.aliases import alias_for, empty, migrate
 from tests.support.postgres import temporary_postgres
+from tests.support.redis import RedisServer, temporary_redis
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +52,21 @@ def postgres(postgres_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[
     with django_db_blocker.unblock(), alias_for("postgres", postgres_url) as alias:
         empty(alias)
         yield alias
+
+
+@pytest.fixture(scope="session")
+def running_redis() -> Iterator[RedisServer]:
+    """A Redis server."""
+    with temporary_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(running_redis: RedisServer) -> RedisServer:
+    """The same, emptied."""
+    with running_redis.client() as client:
+        client.flushall()
+    return running_redis
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -1,4 +1,4 @@
-"""The database backend does what the memory backend does, whatever the calls and their order.
+"""The database and Redis backends do what the memory backend does, whatever the calls and their order.
 
 A Hypothesis state machine makes each call on both and compares results, errors, readings and tallies. Few deletions are
 remembered here, so that they are forgotten often.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import pytest
@@ -15,10 +16,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from sessionstore_app.backends import database, memory
+from sessionstore_app.backends import database, memory, redis
 from sessionstore_app.backends.base import Backend, Due
 from sessionstore_app.backends.database import DatabaseBackend
 from sessionstore_app.backends.memory import MemoryBackend
+from sessionstore_app.backends.redis import RedisBackend
 from sessionstore_app.core import entries
 from sessionstore_app.core.entries import Author, Change, Fence, SessionId, Space, Write
 from sessionstore_app.core.errors import SessionStoreError
@@ -27,6 +29,7 @@ from sessionstore_app.core.operations import Append, Increment, Merge, Remove
 from sessionstore_app.core.patterns import pattern_set
 from sessionstore_app.testing.acts import AT_MS, deleting, doing, setting, tallies
 from tests.support.aliases import empty
+from tests.support.redis import RedisServer
 
 KEPT = 3
 SPACES = [Space("room:a:1"), Space("room:b:1"), Space("room:a:2")]
@@ -72,12 +75,12 @@ def several(of: st.SearchStrategy[Change], most: int = 6) -> Any:
 class Twins(RuleBasedStateMachine):
     """One backend and its oracle."""
 
-    def __init__(self, backend: DatabaseBackend) -> None:
+    def __init__(self, backend: Backend, empties: Callable[[], object]) -> None:
         super().__init__()
         self.backend = backend
         self.oracle = MemoryBackend()
         self.now_ms = AT_MS
-        empty(backend.using)
+        empties()
         self.runner = asyncio.Runner()
 
     def teardown(self) -> None:
@@ -188,8 +191,8 @@ class Twins(RuleBasedStateMachine):
             self.both(lambda backend, space=space: backend.read(space, everything))  # type: ignore[misc]
 
 
-def compare(backend: DatabaseBackend, examples: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (entries, memory, database):
+def compare(backend: Backend, empties: Callable[[], object], examples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (entries, memory, database, redis):
         monkeypatch.setattr(module, "TOMBSTONES_KEPT", KEPT)
     checks = settings(
         max_examples=examples,
@@ -200,19 +203,31 @@ def compare(backend: DatabaseBackend, examples: int, monkeypatch: pytest.MonkeyP
 
     class Bound(Twins):
         def __init__(self) -> None:
-            super().__init__(backend)
+            super().__init__(backend, empties)
 
     run_state_machine_as_test(Bound, settings=checks)
 
 
 def test_sqlite_does_what_memory_does(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = DatabaseBackend({"using": sqlite})
-    compare(backend, 30, monkeypatch)
+    compare(backend, partial(empty, sqlite), 30, monkeypatch)
     backend.close()
 
 
 @pytest.mark.postgres
 def test_postgres_does_what_memory_does(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = DatabaseBackend({"using": postgres})
-    compare(backend, 10, monkeypatch)
+    compare(backend, partial(empty, postgres), 10, monkeypatch)
+    backend.close()
+
+
+@pytest.mark.redis
+def test_redis_does_what_memory_does(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = RedisBackend({"url": redis_server.url})
+
+    def empties() -> None:
+        with redis_server.client() as client:
+            client.flushall()
+
+    compare(backend, empties, 30, monkeypatch)
     backend.close()

@@ -12,6 +12,7 @@ from tests.support.guests import Guests
 from tests.support.http import Answer, Http, call_of
 from tests.support.logins import CSRF, own_page
 from tests.support.server import Server
+from tests.support.tokens import TIMELESS, token_until
 from tests.support.wire import refusal_of
 
 OPS = ["manage_room"]
@@ -64,6 +65,7 @@ async def test_t3_bad_tokens_get_one_answer(server: Server, room: str) -> None:
         f"{good} {good}",
         f'"{good}"',
         mint_token("ops", permissions=OPS, expires_in=0.000_001),
+        *(token_until(at) for at in TIMELESS),
     ]
     answers = [await _send(server, room, {"Authorization": f"Bearer {token}"}) for token in bad]
     for answer in answers:

@@ -22,6 +22,7 @@ from django.urls import include, path
 from sessionstore_app import httpcaller, mint_token, rooms, views
 from sessionstore_app.handlers import HANDLERS
 from sessionstore_app.handlers.socket import Handler
+from sessionstore_app.models import Room
 from sessionstore_app.services import clock, directory, identity
 from tests.support.http import Http, call_of
 from tests.support.wire import refusal_of, result_of
@@ -148,6 +149,21 @@ def test_t16_one_call_beyond_a_burst_is_a_limit(second: Callable[[float], None])
     ops = [{"key": f"k{n}", "value": n} for n in range(6)]
     error = refusal_of(Caller(_token()).ask("room.write", room="r", ops=ops), "LIMIT_EXCEEDED")
     assert (error["data"]["limit"], error["data"]["actual"]) == (5, 6)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_t16_clearing_costs_a_write(second: Callable[[float], None]) -> None:
+    """Also of rooms that there are not, which it does not make; who may not clear spends nothing."""
+    ops, other = Caller(_token()), Caller(_token(permissions=[]))
+    rooms.set("r", "k", 1)
+    for _ in range(6):
+        refusal_of(other.ask("room.clear", room="r"), "ACCESS_DENIED")
+    assert result_of(ops.ask("room.clear", room="r"))["epoch"]
+    for number in range(4):
+        assert result_of(ops.ask("room.clear", room=f"never/{number}")) == {"epoch": ""}
+    refusal_of(ops.ask("room.clear", room="r"), "RATE_LIMITED")
+    refusal_of(ops.ask("room.clear", room="never/5"), "RATE_LIMITED")
+    assert list(Room.objects.values_list("name", flat=True)) == ["r"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -28,10 +28,6 @@ MADE = document(version="1.2.3", http_address="http://h/rpc/", socket_address="w
 CONTRACT = Contract(MADE)
 
 
-def _without_sites(names: Any) -> set[str]:
-    return {name for name in names if not name.startswith("site.")}
-
-
 # --- the document
 
 
@@ -89,16 +85,9 @@ def test_every_schema_is_one() -> None:
 
 
 def test_what_is_served_is_described() -> None:
-    assert _without_sites(CATALOG) == _without_sites(METHODS)
-    assert {method["name"] for method in MADE["methods"]} == METHODS.keys() & CATALOG.keys() == HANDLERS.keys()
-
-
-def test_site_sessions_are_served_all_or_not_at_all() -> None:
-    """And none without a description."""
-    described = CATALOG.keys() - _without_sites(CATALOG)
-    served = METHODS.keys() - _without_sites(METHODS)
-    assert described == {"site.create", "site.load", "site.update", "site.delete", "site.stats"}
-    assert served in (set(), described)
+    """And nothing else is."""
+    assert CATALOG.keys() == METHODS.keys() == HANDLERS.keys()
+    assert {method["name"] for method in MADE["methods"]} == HANDLERS.keys()
 
 
 def test_what_http_serves_has_a_result() -> None:
@@ -118,7 +107,7 @@ def test_each_documented_error_is_one_of_the_wires() -> None:
     assert given | {"METHOD_NOT_FOUND", "PARSE_ERROR"} <= components.keys()
 
 
-@pytest.mark.parametrize("name", sorted(METHODS.keys() & CATALOG.keys()))
+@pytest.mark.parametrize("name", sorted(METHODS))
 def test_parameters_are_those_that_are_served(name: str) -> None:
     """What the document allows passes; an unknown member does neither; the list names what the whole holds."""
     method = CONTRACT.method(name)
@@ -175,9 +164,9 @@ async def test_a_client_made_of_the_document_alone_can_call_everything(any_serve
             contract.assert_reply(name, reply)
             given |= {name} if "result" in reply else set()
     assert contract.document["methods"]
-    # What names a session that there is not, is told so.
-    nobody = {"session.get_properties", "session.set_properties"}
-    assert _without_sites(contract.http_methods) - given == nobody | {"session.terminate"}
+    # What names a session or a site session that there is not, is told so.
+    nobody = {"session.get_properties", "session.set_properties", "session.terminate", "site.update"}
+    assert set(contract.http_methods) - given == nobody
 
 
 @pytest.fixture
@@ -201,8 +190,7 @@ async def test_every_result_is_of_its_documented_shape(each_guests: Guests, each
     assert (await caller.call("lock.get", name=room))["scope"] == "connection"
     assert (await caller.call("lock.list"))["locks"]
     assert (await caller.call("session.terminate", session_id=anonymous.id)) == {"count": 1}
-    if "site.create" in contract.http_methods:
-        await _use_sites(caller)
+    await _use_sites(caller)
     assert caller.answered == set(contract.http_methods)
 
 

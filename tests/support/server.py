@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,6 +28,11 @@ STOP_SECONDS = 15.0
 # What a test's own bursts would meet, where limits are not what it is about.
 ROOMY: Mapping[str, Any] = {"WRITES_PER_SECOND": 100_000, "WRITES_BURST": 100_000, "SOCKETS_PER_ADDRESS": 1_000}
 _TRACEBACK = "Traceback (most recent call last)"
+# What other packages report with a traceback: uvicorn a client's bad UTF-8, channels_redis that Redis is away.
+_REPORTS_OF_OTHERS = re.compile(
+    r"(Invalid UTF-8 sequence received from client\.|Unexpected exception in receive task)\n"
+    r"(Traceback .*\n( .*\n)*\S.*\n(\n(During|The above) .*\n\n)?)+"
+)
 
 Kind = Literal["uvicorn", "daphne"]
 
@@ -163,8 +169,7 @@ class Server:
 
     def assert_no_traceback(self) -> None:
         """Fail where the server met something it did not expect (I16)."""
-        # uvicorn reports a client's bad UTF-8 with a traceback of its own; it never reaches the application.
-        log = self.log.replace(f"Invalid UTF-8 sequence received from client.\n{_TRACEBACK}", "")
+        log = _REPORTS_OF_OTHERS.sub("", self.log)
         at = log.find(_TRACEBACK)
         assert at < 0, f"the server's log holds a traceback:\n{log[max(0, at - 500) : at + 4_000]}"
 

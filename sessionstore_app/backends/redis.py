@@ -1,0 +1,442 @@
+"""Entries in Redis: for many processes and machines. One script a write, and everything of a space in one hash slot.
+
+Keys begin with a prefix and a hash of the space's name in braces, so names never meet Redis' syntax, and a cluster
+keeps a space on one node. Values and names are arguments, never parts of a script. Two sorted sets and a set list what
+cannot be found by name: spaces, entries with a time to live, and marks of what was wiped. They are written before
+what they list, so what a process leaves undone is listed and not there, never there and not listed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from sessionstore_app.backends.base import Backend, Due, Reading, is_told
+from sessionstore_app.backends.redislane import Command, Lane, Reply, Steps
+from sessionstore_app.core import errors
+from sessionstore_app.core.entries import (
+    LOCK_WENT_ON,
+    Author,
+    Change,
+    Entry,
+    SessionId,
+    Space,
+    Tally,
+    Write,
+    WriteResult,
+    decide,
+)
+from sessionstore_app.core.limits import TOMBSTONES_KEPT, StoreLimits
+from sessionstore_app.core.patterns import PatternSet
+
+# Beyond these Redis is out of reach, in seconds.
+CONNECT_SECONDS = 1.0
+ANSWER_SECONDS = 2.0
+# Spaces that this process knows to be listed.
+_KNOWN = 50_000
+# A listed space without an entry to expire is looked at again after so long, and is no longer listed if there is still
+# none: whoever listed it may have been about to write.
+_SECOND_LOOK_MS = 60_000
+
+_unpack = msgspec.msgpack.Decoder(list[Any]).decode
+
+
+@cache
+def _script(name: str) -> str:
+    return (Path(__file__).parent / "lua" / f"{name}.lua").read_text()
+
+
+@cache
+def _sha(name: str) -> str:
+    return hashlib.sha1(_script(name).encode(), usedforsecurity=False).hexdigest()
+
+
+_SCRIPTS = ("write", "read", "wipe")
+
+
+class RedisBackend(Backend):
+    """`{"BACKEND": "sessionstore_app.backends.redis.RedisBackend", "OPTIONS": {"url": "redis://127.0.0.1:6379/0"}}`.
+
+    `url`: redis://, rediss:// (TLS) or unix://. In its place `sentinels`, a list of (host, port), and `service`, the
+    name of the master they watch. `cluster`: True where the URL is of a node of a Redis Cluster. `prefix` of all keys,
+    one for each project. All other options are handed to redis-py: `password`, `ssl_ca_certs` and so on.
+    """
+
+    survives_process = True
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        rest = dict(options or {})
+        self._prefix: str = rest.pop("prefix", "sessionstore")
+        is_cluster = bool(rest.get("cluster"))
+        self._lane = Lane(_connector(rest), {_sha(name): _script(name) for name in _SCRIPTS}, pipelines=not is_cluster)
+        self._lane.orphaned = self._tell_orphaned
+        self._listed: dict[Space, None] = {}
+
+    async def read(self, space: Space, patterns: PatternSet, since: int | None = None) -> Reading:
+        named = sorted(patterns.exact) if patterns.patterns == patterns.exact else []
+        state = await self._state(space, named)
+        if state.is_wiped:
+            return Reading(version=0, entries=(), complete=since is None or since > 0)
+        version, floor = state.tally.version, state.tally.floor
+        complete = since is None or since < floor or since > version
+        entries = [entry for entry in state.entries if is_told(entry, patterns, None if complete else since)]
+        entries.sort(key=lambda entry: (entry.version, entry.key))
+        return Reading(version=version, entries=tuple(entries), complete=complete)
+
+    async def write(self, space: Space, write: Write, limits: StoreLimits) -> WriteResult:
+        keys = self._keys(space)
+        computes = any(change.operation is not None for change in write.changes)
+        job = _Computed(space, write, keys, limits, self) if computes else _Plain(space, write, keys, limits, self)
+        result: WriteResult = await self._lane.run(job)
+        return result
+
+    async def wipe(self, space: Space) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        self._listed.pop(space, None)
+        await self._ask(
+            ("ZADD", self._key("wiped"), now_ms, space),
+            _call("wipe", self._keys(space), now_ms),
+            ("SREM", self._key("spaces"), space),
+            touches=(space,),
+        )
+
+    async def versions(self, spaces: Collection[Space]) -> dict[Space, int]:
+        spaces = list(spaces)
+        found = await self._ask(*(("HGET", self._keys(space)[0], "version") for space in spaces), touches=spaces)
+        return {space: int(version or 0) for space, version in zip(spaces, found, strict=True)}
+
+    async def owned(self, space: Space, owners: Collection[SessionId]) -> list[Entry]:
+        state = await self._state(space)
+        return [entry for entry in state.entries if entry.owner in owners]
+
+    async def due(self, now_ms: int, limit: int) -> list[Due]:
+        index = self._key("due")
+        (listed,) = await self._ask(("ZRANGEBYSCORE", index, "-inf", now_ms, "WITHSCORES"))
+        found: list[Due] = []
+        for name, score in _pairs(listed):
+            if len(found) >= limit:
+                break
+            space = Space(name.decode())
+            entries = (await self._state(space)).entries
+            found += [Due(space, entry.key, entry.version) for entry in entries if entry.is_expired(now_ms)]
+            times = [entry.expires_at_ms for entry in entries if entry.expires_at_ms is not None]
+            await self._ask(*_listed_again(index, name, score, times, now_ms))
+        return found[:limit]
+
+    async def spaces(self) -> AsyncIterator[tuple[Space, Tally]]:
+        cursor = b"0"
+        while True:
+            ((cursor, names),) = await self._ask(("SSCAN", self._key("spaces"), cursor, "COUNT", 200))
+            for name in names:
+                space = Space(name.decode())
+                state = await self._state(space, [""])
+                if state.tally.version:
+                    yield space, state.tally
+            if cursor in (b"0", 0):
+                return
+
+    async def forget_wiped(self, before_ms: int) -> None:
+        index = self._key("wiped")
+        (names,) = await self._ask(("ZRANGEBYSCORE", index, "-inf", f"({before_ms}"))
+        for name in names:
+            await self._ask(("DEL", self._keys(Space(name.decode()))[-1]), ("ZREM", index, name))
+
+    def close(self) -> None:
+        self._lane.close()
+
+    # --- what is listed, called in the lane's thread
+
+    def listing(self, space: Space, write: Write) -> list[Command]:
+        """What lists a space, and its entries with a time to live, before they are written."""
+        commands = [] if space in self._listed else [self._list(space)]
+        times = [write.at_ms + change.ttl_ms for change in write.changes if change.ttl_ms is not None]
+        if times:
+            commands.append(("ZADD", self._key("due"), "LT", min(times), space))
+        return commands
+
+    def written(self, space: Space, version: int) -> list[Command]:
+        """A space was written; returns what lists it again where it began anew, in a database that has lost all."""
+        began_anew = version == 1 and space in self._listed
+        if len(self._listed) >= _KNOWN:
+            self._listed.clear()
+        self._listed[space] = None
+        return [self._list(space)] if began_anew else []
+
+    # --- details
+
+    def _list(self, space: Space) -> Command:
+        return ("SADD", self._key("spaces"), space)
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}:{name}"
+
+    def _keys(self, space: Space) -> tuple[str, ...]:
+        digest = hashlib.blake2b(space.encode(), digest_size=12).hexdigest()
+        return tuple(f"{self._prefix}:{{{digest}}}:{part}" for part in _PARTS)
+
+    async def _state(self, space: Space, names: Sequence[str] = ()) -> _State:
+        (reply,) = await self._ask(_call("read", self._keys(space), "", "", *names), touches=(space,))
+        return _State.of(reply)
+
+    async def _ask(self, *commands: Command, touches: Collection[str] = ()) -> list[Reply]:
+        replies: list[Reply] = await self._lane.run(_Asked(commands, tuple(touches)))
+        return replies
+
+    def _tell_orphaned(self, job: Any, outcome: Any) -> None:
+        if self.orphaned is not None and isinstance(job, _Plain):
+            self.orphaned(job.space, outcome)
+
+
+_PARTS = ("tally", "entries", "ops", "fences", "wiped")
+
+
+def _connector(options: dict[str, Any]) -> Any:
+    """What makes a client; nothing is connected to yet. Raises TypeError for options that do not go together."""
+    url, sentinels, service = (options.pop(name, None) for name in ("url", "sentinels", "service"))
+    is_cluster = options.pop("cluster", False)
+    if (url is None) == (sentinels is None) or (sentinels is None) != (service is None):
+        raise TypeError("RedisBackend takes a url, or sentinels and a service.")
+    given = {
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": ANSWER_SECONDS,
+        # What was sent may have happened: sending it again is for whoever asked for it.
+        "retry": Retry(NoBackoff(), 0),
+        **options,
+    }
+    if is_cluster:
+        return lambda: redis.RedisCluster.from_url(url, **given)
+    if sentinels is not None:
+        watchers: Any = Sentinel  # not typed
+        return lambda: watchers([tuple(each) for each in sentinels], **given).master_for(service)
+    return lambda: redis.Redis.from_url(url, **given)
+
+
+def _call(name: str, keys: Sequence[str], *arguments: Any) -> Command:
+    return ("EVALSHA", _sha(name), len(keys), *keys, *arguments)
+
+
+def _pairs(flat: Sequence[Any]) -> list[tuple[bytes, float]]:
+    """Members with their scores, which redis-py may give in pairs already."""
+    if flat and isinstance(flat[0], list | tuple):
+        return [(name, float(score)) for name, score in flat]
+    return [(name, float(score)) for name, score in zip(flat[::2], flat[1::2], strict=True)]
+
+
+def _listed_again(index: str, name: bytes, score: float, times: Sequence[int], now_ms: int) -> list[Command]:
+    """When a space is to be looked at next; not at all any more where a second look finds nothing to expire."""
+    if times:
+        return [] if min(times) <= now_ms else [("ZADD", index, "XX", "GT", min(times), name)]
+    # A score that is no time of an entry, and tells that this was seen before: entries expire at whole milliseconds.
+    if score % 1:
+        return [("ZREM", index, name)]
+    return [("ZADD", index, "XX", "GT", now_ms + _SECOND_LOOK_MS + 0.5, name)]
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A space at one instant."""
+
+    is_wiped: bool
+    tally: Tally
+    op: int | None
+    sequence: int | None
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def of(cls, reply: Sequence[Any]) -> _State:
+        wiped, version, keys, size_bytes, tombstones, floor, op, sequence, *packed = reply
+        tally = Tally(version=version, keys=keys, size_bytes=size_bytes, tombstones=tombstones, floor=floor)
+        return cls(
+            is_wiped=bool(wiped),
+            tally=tally,
+            op=None if op is None else int(op),
+            sequence=None if sequence is None else int(sequence),
+            entries=tuple(map(_entry, packed)),
+        )
+
+
+def _entry(packed: bytes) -> Entry:
+    key, version, at, expires, owner, session, principal, text = _unpack(packed)
+    return Entry(
+        key=key,
+        text=None if text is False else text,
+        version=version,
+        by=None if principal is False else Author(SessionId(session) if session else None, principal),
+        at_ms=at,
+        expires_at_ms=expires or None,
+        owner=SessionId(owner) if owner else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Commands that are answered as they are."""
+
+    commands: tuple[Command, ...]
+    touches: tuple[str, ...]
+    takes_turns = False
+
+    def steps(self) -> Steps:
+        replies = yield self.commands
+        return list(replies)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """A write whose values are given."""
+
+    space: Space
+    write: Write
+    keys: tuple[str, ...]
+    limits: StoreLimits
+    backend: RedisBackend
+
+    @property
+    def touches(self) -> Collection[str]:
+        return (self.space,)
+
+    @property
+    def takes_turns(self) -> bool:
+        return False
+
+    def steps(self) -> Steps:
+        return (yield from self.sent(self.write, {}))
+
+    def sent(self, write: Write, bases: Mapping[str, int]) -> Steps:
+        """Send a write without operations, and read what the script says; `bases` are the versions that values were
+        computed from. Returns the result, or None where one of them is no longer the present one.
+        """
+        commands = [*self.backend.listing(self.space, write), self._command(write, bases)]
+        reply = (yield commands)[-1]
+        word, details = reply[0], reply[1:]
+        if word == b"written":
+            again = self.backend.written(self.space, details[0])
+            if again:
+                yield again
+            return WriteResult(version=details[0], entries=_written(write, details[0]))
+        return self._otherwise(word, details)
+
+    def _otherwise(self, word: bytes, details: Sequence[Any]) -> WriteResult | None:
+        if word == b"raced":
+            return None
+        if word in (b"repeated", b"unchanged"):
+            stored = {entry.key: entry for entry in map(_entry, filter(None, details[1:]))}
+            present = tuple(stored.get(change.key) or Entry(key=change.key) for change in self.write.changes)
+            return WriteResult(version=details[0], entries=present, changed=False, duplicate=word == b"repeated")
+        raise self._refusal(word, details)
+
+    def _refusal(self, word: bytes, details: Sequence[Any]) -> errors.SessionStoreError:
+        match word:
+            case b"conflict":
+                key = self.write.changes[details[0] - 1].key
+                packed = details[1] if len(details) > 1 else None
+                return errors.VersionConflict(current=_entry(packed) if packed else Entry(key=key))
+            case b"fenced":
+                return errors.LockNotHeld(hint=LOCK_WENT_ON)
+            case b"wiped":
+                return errors.SpaceWiped()
+            case b"value":
+                return errors.ValueTooLarge(limit=self.limits.value_bytes, actual=details[0])
+            case b"keys":
+                return errors.TooManyKeys(limit=self.limits.keys, actual=details[0])
+            case b"bytes":
+                return errors.StoreTooLarge(limit=self.limits.store_bytes, actual=details[0])
+        return errors.Unavailable(f"Redis answered {word!r}.")
+
+    def _command(self, write: Write, bases: Mapping[str, int]) -> Command:
+        by, fence, limits = write.by, write.fence, self.limits
+        changes: list[Any] = []
+        for change in write.changes:
+            expires_at_ms = "" if change.ttl_ms is None or change.text is None else write.at_ms + change.ttl_ms
+            changes += (
+                *(change.key, _or_empty(change.if_version), _or_empty(bases.get(change.key))),
+                *((0, "") if change.text is None else (1, change.text)),
+                *(expires_at_ms, "" if change.text is None else change.owner or ""),
+            )
+        return _call(
+            "write",
+            self.keys,
+            *(write.at_ms, 0 if by is None else 1),
+            *(("", "") if by is None else (by.session_id or "", by.principal)),
+            _or_empty(write.op),
+            *(("", "") if fence is None else (fence.lock, fence.sequence)),
+            *(limits.value_bytes, limits.keys, limits.store_bytes, TOMBSTONES_KEPT),
+            *(len(write.changes), *changes),
+        )
+
+
+class _Computed(_Plain):
+    """A write with operations: its values are computed here by the rule of all backends, and written if what they were
+    computed from is still there.
+    """
+
+    __slots__ = ()
+
+    @property
+    def takes_turns(self) -> bool:
+        return True
+
+    def steps(self) -> Steps:
+        while True:
+            write = self.write
+            session = (write.by.session_id or "") if write.by and write.op is not None else ""
+            lock = write.fence.lock if write.fence else ""
+            (reply,) = yield [_call("read", self.keys, session, lock, *(change.key for change in write.changes))]
+            state = _State.of(reply)
+            if state.is_wiped:
+                raise errors.SpaceWiped
+            stored = {entry.key: entry for entry in state.entries}
+            decision = decide(write, stored, state.tally, self.limits, state.op, state.sequence)
+            if decision.result.duplicate:
+                return decision.result
+            wanted = _computed(write, stored, decision.result) if decision.result.changed else ()
+            bases = {change.key: stored[change.key].version if change.key in stored else 0 for change in write.changes}
+            result = yield from self.sent(replace(write, changes=wanted), bases)
+            if result is not None:
+                return result if result.changed or result.duplicate else decision.result
+
+
+def _computed(write: Write, stored: Mapping[str, Entry], result: WriteResult) -> tuple[Change, ...]:
+    """The changes with the values that came of them, and how long those live."""
+    return tuple(
+        Change(
+            key=entry.key,
+            text=entry.text,
+            if_version=change.if_version,
+            ttl_ms=None if entry.expires_at_ms is None else entry.expires_at_ms - write.at_ms,
+            owner=entry.owner,
+        )
+        for change, entry in zip(write.changes, result.entries, strict=True)
+    )
+
+
+def _written(write: Write, version: int) -> tuple[Entry, ...]:
+    """The entries that a write without operations leaves behind."""
+    return tuple(
+        Entry(
+            key=change.key,
+            text=change.text,
+            version=version,
+            by=write.by,
+            at_ms=write.at_ms,
+            expires_at_ms=None if change.text is None or change.ttl_ms is None else write.at_ms + change.ttl_ms,
+            owner=None if change.text is None else change.owner,
+        )
+        for change in write.changes
+    )
+
+
+def _or_empty(number: int | None) -> Any:
+    return "" if number is None else number

@@ -1,0 +1,87 @@
+"""A real Redis server of the test's own: on a free loopback port, durable as in production, gone afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.support.server import free_port
+
+_START_SECONDS = 20
+_DURABLE = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction")
+
+
+class RedisServer:
+    """One server at a time, on one port and one folder. `kill` and `start` again is a crash and a restart."""
+
+    def __init__(self, program: str, folder: Path, *arguments: str) -> None:
+        self._program = program
+        self.port = free_port()
+        self._arguments = arguments
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def client(self) -> redis.Redis:
+        """A connection for the test itself."""
+        return redis.Redis.from_url(self.url)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        where = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        with (self._folder / "log.txt").open("ab") as log:
+            command = [self._program, *self._arguments, *where]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            assert time.monotonic() < deadline, f"no Redis after {_START_SECONDS} s"
+            assert self._process.poll() is None, "Redis ended at once"
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def close(self) -> None:
+        """Leave no process behind."""
+        if self._process is not None:
+            self.kill()
+
+    def _answers(self) -> bool:
+        with suppress(redis.RedisError), self.client() as client:
+            return bool(client.ping())
+        return False
+
+
+@contextmanager
+def temporary_redis(*arguments: str, as_sentinel: bool = False) -> Iterator[RedisServer]:
+    """Start a server, stop it at the end; a sentinel has its configuration file as its first argument.
+
+    Skips the test where Redis is not installed.
+    """
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("REDIS IS NOT TESTED: no redis-server on the path.")
+    folder = Path(tempfile.mkdtemp(prefix="redis-"))
+    server = RedisServer(program, folder, *arguments, *(["--sentinel"] if as_sentinel else _DURABLE))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+        shutil.rmtree(folder, ignore_errors=True)
