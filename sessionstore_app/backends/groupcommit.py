@@ -11,13 +11,12 @@ its jobs run at once, on its own connection.
 from __future__ import annotations
 
 import asyncio
-import queue
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from asgiref.sync import sync_to_async
@@ -25,7 +24,6 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from sessionstore_app.backends.waiting import (
-    MAX_BATCH,
     MAX_READS,
     PATIENCE_SECONDS,
     RETRY_SECONDS,
@@ -36,6 +34,7 @@ from sessionstore_app.backends.waiting import (
     Waiting,
     resolve,
 )
+from sessionstore_app.backends.worker import Worker
 from sessionstore_app.core.errors import Unavailable
 
 # For how long PostgreSQL waits for a row that another transaction holds; then the job is put off.
@@ -87,12 +86,9 @@ class GroupCommit:
         self._work = work
         self._reads_at_once = reads_at_once
         self._patience_seconds = patience_seconds
-        self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._worker = Worker("sessionstore-writer", self._serve)
         # Called on the loop with a job and what came of it, where the caller has gone or was told it took too long.
         self.orphaned: Callable[[Any, Outcome], None] = lambda job, outcome: None
-        self._callers: dict[asyncio.AbstractEventLoop, Caller] = {}
 
     async def run(self, job: Any) -> Any:
         """Do one job and return its result. Raises what it raised, or Unavailable.
@@ -103,7 +99,7 @@ class GroupCommit:
         if ON_CALLERS_CONNECTION.get():
             return await self._run_here(job)
         loop = asyncio.get_running_loop()
-        caller = self._callers.get(loop) or self._first_call(loop)
+        caller = self._worker.caller(loop, self._begin)
         if caller.isolated:
             return await self._run_here(job)
         pending = Pending(job, loop.create_future(), loop, self._patience_seconds)
@@ -111,19 +107,11 @@ class GroupCommit:
         if caller.isolated is None:
             caller.undecided.append(pending)
         else:
-            self._queue.put(pending)
-            self._ensure_thread()
+            self._worker.put(pending)
         return await pending.future
 
-    def _first_call(self, loop: asyncio.AbstractEventLoop) -> Caller:
-        caller = Caller(loop)
-        with self._lock:
-            # Each request may have a loop of its own, as under WSGI: those that have ended are forgotten.
-            for ended in [known for known in self._callers if known.is_closed()]:
-                del self._callers[ended]
-            self._callers[loop] = caller
-        caller.deciding = loop.create_task(self._decide(caller))
-        return caller
+    def _begin(self, caller: Caller) -> None:
+        caller.deciding = asyncio.get_running_loop().create_task(self._decide(caller))
 
     async def _decide(self, caller: Caller) -> None:
         """Find out whether the loop is a test's, and hand on what has come meanwhile, in its order."""
@@ -134,18 +122,12 @@ class GroupCommit:
             except Exception as error:  # it is the caller's
                 resolve([(pending, error)], self.orphaned)
         caller.isolated = isolated
-        for pending in caller.undecided if not isolated else ():
-            self._queue.put(pending)
-        self._ensure_thread()
+        if not isolated:
+            self._worker.put(*caller.undecided)
 
     def close(self) -> None:
         """End the thread and close its connection; jobs already queued are done first."""
-        with self._lock:
-            thread, self._thread = self._thread, None
-            if thread is not None:
-                self._queue.put(None)
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
+        self._worker.close()
 
     def _is_isolated(self) -> bool:
         connection = connections[self._using]
@@ -168,17 +150,11 @@ class GroupCommit:
             raise outcome
         return outcome
 
-    def _ensure_thread(self) -> None:
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._serve, name="sessionstore-writer", daemon=True)
-                self._thread.start()
-
     def _serve(self) -> None:
         connection = connections[self._using]
         waiting = Waiting(self._reads_at_once)
         try:
-            while self._take(waiting):
+            while self._worker.take(partial(self._add, waiting), pause=waiting.pause(), is_busy=bool(waiting)):
                 waiting.locked.extendleft(reversed(self._do(connection, waiting.next_changes())))
                 self._do(connection, waiting.next_reads())
         finally:
@@ -189,37 +165,8 @@ class GroupCommit:
         batch = [pending for pending in batch if not pending.future.done()]
         return self._settle(batch, self._attempt(connection, batch, own=True)) if batch else []
 
-    def _take(self, waiting: Waiting) -> bool:
-        """Take what is queued, waiting for the first; false when the thread should end."""
-        timeout = waiting.pause()
-        while len(waiting.changes) < MAX_BATCH:
-            try:
-                pending = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()
-            except queue.Empty:
-                if waiting:
-                    return True
-                if self._retire():
-                    return False
-                continue
-            if pending is None:
-                # Closed: what came before is still done, then the next look finds nothing.
-                return bool(waiting) and self._requeue_end()
-            (waiting.reads if self._work.is_read(pending.job) else waiting.changes).append(pending)
-            timeout = 0.0
-        return True
-
-    def _requeue_end(self) -> bool:
-        self._queue.put(None)
-        return True
-
-    def _retire(self) -> bool:
-        """Stop being the thread, unless something came in the meantime: then nobody else would be started for it."""
-        with self._lock:
-            if not self._queue.empty():
-                return False
-            if self._thread is threading.current_thread():
-                self._thread = None
-            return True
+    def _add(self, waiting: Waiting, pending: Pending) -> None:
+        (waiting.reads if self._work.is_read(pending.job) else waiting.changes).append(pending)
 
     def _attempt(self, connection: BaseDatabaseWrapper, batch: Sequence[Attempted], *, own: bool) -> list[Outcome]:
         """Do jobs, changes together; if one breaks the transaction, one by one, so that only the culprit fails."""

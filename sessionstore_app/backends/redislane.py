@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
@@ -20,7 +18,8 @@ from typing import Any, Protocol, TypeAlias
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from sessionstore_app.backends.waiting import IDLE_SECONDS, MAX_BATCH, Caller, Pending, resolve
+from sessionstore_app.backends.waiting import IDLE_SECONDS, Pending, resolve
+from sessionstore_app.backends.worker import Worker
 from sessionstore_app.core.errors import SessionStoreError, Unavailable
 
 logger = logging.getLogger("sessionstore_app")
@@ -58,10 +57,7 @@ class Lane:
         self._connect = connect
         self._scripts = scripts
         self._pipelines = pipelines
-        self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-        self._callers: dict[asyncio.AbstractEventLoop, Caller] = {}
+        self._worker = Worker("sessionstore-redis", self._serve)
         self._away_until = 0.0
         # Called on the loop with a job and what came of it, where the caller has gone or was told it took too long.
         self.orphaned: Callable[[Any, Any], None] = lambda job, outcome: None
@@ -70,31 +66,13 @@ class Lane:
         """Do one job and return its result. Raises what it raised, or Unavailable; then it may have happened or not."""
         loop = asyncio.get_running_loop()
         pending = Pending(job, loop.create_future(), loop)
-        (self._callers.get(loop) or self._first_call(loop)).wait_for(pending)
-        self._queue.put(pending)
-        self._ensure_thread()
+        self._worker.caller(loop, lambda _: None).wait_for(pending)
+        self._worker.put(pending)
         return await pending.future
 
     def close(self) -> None:
         """End the thread and close its connection; jobs already queued are done first."""
-        with self._lock:
-            thread, self._thread = self._thread, None
-            if thread is not None:
-                self._queue.put(None)
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
-
-    def _first_call(self, loop: asyncio.AbstractEventLoop) -> Caller:
-        with self._lock:
-            for ended in [known for known in self._callers if known.is_closed()]:
-                del self._callers[ended]
-            return self._callers.setdefault(loop, Caller(loop))
-
-    def _ensure_thread(self) -> None:
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._serve, name="sessionstore-redis", daemon=True)
-                self._thread.start()
+        self._worker.close()
 
     # --- in the thread
 
@@ -103,7 +81,7 @@ class Lane:
         running: list[_Running] = []
         waiting: list[Pending] = []
         try:
-            while self._take(waiting, is_busy=bool(running)):
+            while self._take(waiting, is_busy=bool(running or waiting)):
                 client = client or self._connect()
                 running = self._round(client, running + self._begun(waiting, running))
         finally:
@@ -111,35 +89,7 @@ class Lane:
                 client.close()
 
     def _take(self, waiting: list[Pending], *, is_busy: bool) -> bool:
-        """Take what is queued, waiting for the first; false when the thread should end."""
-        timeout = 0.0 if is_busy or waiting else IDLE_SECONDS
-        while len(waiting) < MAX_BATCH:
-            try:
-                pending = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()
-            except queue.Empty:
-                if is_busy or waiting:
-                    return True
-                if self._retire():
-                    return False
-                continue
-            if pending is None:
-                if not (is_busy or waiting):
-                    return False
-                # Closed: what came before is still done.
-                self._queue.put(None)
-                return True
-            waiting.append(pending)
-            timeout = 0.0
-        return True
-
-    def _retire(self) -> bool:
-        """Stop being the thread, unless something came in the meantime: then nobody else would be started for it."""
-        with self._lock:
-            if not self._queue.empty():
-                return False
-            if self._thread is threading.current_thread():
-                self._thread = None
-            return True
+        return self._worker.take(waiting.append, pause=0.0 if is_busy else IDLE_SECONDS, is_busy=is_busy)
 
     def _begun(self, waiting: list[Pending], running: Sequence[_Running]) -> list[_Running]:
         """Begin what need not wait for another; the rest stays in `waiting`, in its order."""

@@ -8,11 +8,13 @@ import pytest
 
 from sessionstore_app.backends.database import DatabaseBackend
 from sessionstore_app.backends.memory import MemoryBackend
+from sessionstore_app.backends.redis import RedisBackend
 from sessionstore_app.backends.stores import EntriesStore, StoreBackend
 from sessionstore_app.core.errors import StoreDestroyed, StoreTooLarge, TooManyKeys
 from sessionstore_app.core.limits import StoreLimits
 from sessionstore_app.testing.storecontract import StoreContract, made
 from tests.conformance.thirdparty import DictStore
+from tests.support.redis import RedisServer
 
 
 class EntriesContract(StoreContract):
@@ -73,6 +75,15 @@ class TestPostgres(EntriesContract):
     @pytest.fixture
     def store(self, postgres: str) -> Iterator[StoreBackend]:
         store = EntriesStore(DatabaseBackend({"using": postgres}))
+        yield store
+        store.close()
+
+
+@pytest.mark.redis
+class TestRedis(EntriesContract):
+    @pytest.fixture
+    def store(self, redis_server: RedisServer) -> Iterator[StoreBackend]:
+        store = EntriesStore(RedisBackend({"url": redis_server.url}))
         yield store
         store.close()
 
