@@ -13,6 +13,8 @@ A **space** is the private store of one session (`session:<id>`) or a shared map
 6. What is refused has changed nothing. Only `core.errors` are raised; out of reach is Unavailable, and a set may then
    have happened or not.
 
+One that can list its spaces says of each since when it is there: what a crash left behind is found by that.
+
 It does not know what a session is, how keys may be spelled, or what the texts mean.
 """
 
@@ -33,7 +35,7 @@ from sessionstore_app.core.patterns import EVERYTHING, PatternSet, compiled
 class StoreBackend(ABC):
     """Base of all store backends. `options` are the alias's OPTIONS in settings."""
 
-    # Can it say which spaces there are?
+    # Can it say which spaces there are, and since when?
     can_list: ClassVar[bool] = False
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
@@ -46,7 +48,7 @@ class StoreBackend(ABC):
 
     @abstractmethod
     async def set(self, space: Space, key: str, text: str, limits: StoreLimits) -> None:
-        """Give a key a value. Raises ValueTooLarge, and TooManyKeys and StoreTooLarge as far as it can tell."""
+        """Give a key a value. Raises ValueTooLarge and TooManyKeys, and StoreTooLarge as far as it can tell."""
 
     @abstractmethod
     async def get(self, space: Space, key: str) -> str | None:
@@ -54,7 +56,7 @@ class StoreBackend(ABC):
 
     @abstractmethod
     async def has(self, space: Space, key: str) -> bool:
-        """True if the key has a value."""
+        """True if the key has a value; a backend that can tell need not read it."""
 
     @abstractmethod
     async def delete(self, space: Space, key: str) -> None:
@@ -74,6 +76,12 @@ class StoreBackend(ABC):
 
     def spaces(self) -> AsyncIterator[Space]:
         """Every space that is there; only where `can_list`."""
+        raise NotImplementedError(f"{type(self).__name__} cannot list its spaces.")
+
+    async def made_at_ms(self, space: Space) -> int:
+        """When `create` made the space, in milliseconds since the epoch, 0 where it is known no longer; only where
+        `can_list`: of what no session seems to need, only the old is destroyed.
+        """
         raise NotImplementedError(f"{type(self).__name__} cannot list its spaces.")
 
     async def forget_destroyed(self, before_ms: int) -> None:  # noqa: B027  # not every store keeps marks
@@ -128,6 +136,10 @@ class EntriesStore(StoreBackend):
     async def spaces(self) -> AsyncIterator[Space]:
         async for space, _ in self._backend.spaces():
             yield space
+
+    async def made_at_ms(self, space: Space) -> int:
+        created = (await self._read(space, compiled(frozenset({_CREATED.key})))).entries
+        return (created[0].at_ms or 0) if created else 0
 
     async def forget_destroyed(self, before_ms: int) -> None:
         await self._backend.forget_wiped(before_ms)

@@ -72,6 +72,20 @@ class SiteSessionInfo:
         return cast("dict[str, Json]", jsontext.loads(self.text))
 
 
+class SiteConflict(VersionConflict):
+    """The site session is at another update count than the one that was named."""
+
+    def __init__(self, message: str, *, hint: str, present: SiteSessionInfo) -> None:
+        super().__init__(message, hint=hint)
+        self._present = present
+
+    @property
+    def data(self) -> Mapping[str, object]:
+        """As of every error, and at which update the session is."""
+        at = {"sessionKey": self._present.key, "updateCount": self._present.update_count}
+        return {**super().data, "current": at}
+
+
 # --- life
 
 
@@ -146,8 +160,10 @@ def begun(
 ) -> SiteSessionInfo:
     """A new session, as of now. Raises VersionConflict where one lives under its key."""
     if present is not None and not is_expired(present.updated, now, lifetime_seconds):
-        raise VersionConflict(
-            "There is a site session with this key already.", hint="Update that one, or leave the key to the server."
+        raise SiteConflict(
+            "There is a site session with this key already.",
+            hint="Update that one, or leave the key to the server.",
+            present=present,
         )
     return SiteSessionInfo(
         uuid=new.uuid,
@@ -176,9 +192,10 @@ def edited(
     if present is None or is_expired(present.updated, now, lifetime_seconds):
         raise NotFound
     if expected is not None and expected != present.update_count:
-        raise VersionConflict(
+        raise SiteConflict(
             "The site session was updated meanwhile.",
             hint=f"It is {present.key} now: load it, apply the change to its data and update with that key.",
+            present=present,
         )
     text = edit.text if isinstance(edit, Replace) else _merged(present, edit, max_bytes)
     return replace(present, text=text, update_count=present.update_count + 1, updated=now)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from sessionstore_app.core.errors import LimitExceeded
-from sessionstore_app.core.jsontext import dumps
+from sessionstore_app.core.jsontext import dumps, size_bytes
 from sessionstore_app.core.site import SiteSessionInfo, iso_second
 from sessionstore_app.handlers.caller import Caller
 from sessionstore_app.protocol import sitemethods
@@ -15,6 +15,9 @@ from sessionstore_app.services.site import site_sessions
 
 # Keys of one request.
 MOST_KEYS: Final = 1_000
+# Data in one answer, in bytes, unless it is a single session's.
+MOST_BYTES: Final = 4 * 2**20
+_AT_A_TIME: Final = 64
 _VIEW: Final = "view_sitesession"
 _CHANGE: Final = "change_sitesession"
 
@@ -31,7 +34,7 @@ async def site_create(caller: Caller, params: sitemethods.SiteCreate) -> str:
 async def site_load(caller: Caller, params: sitemethods.SiteLoad) -> str:
     """Load site sessions; those that are not there or past their life are left out."""
     policy.require(caller.identity, _VIEW)
-    return _sessions((await site_sessions.aload(*_keys(params.session_keys))).values())
+    return _sessions((await _load(_keys(params.session_keys))).values())
 
 
 async def site_update(caller: Caller, params: sitemethods.SiteUpdate) -> str:
@@ -61,6 +64,22 @@ def _keys(named: list[str] | str) -> list[str]:
     if len(keys) > MOST_KEYS:
         raise LimitExceeded("Too many keys in one request.", limit=MOST_KEYS, actual=len(keys))
     return keys
+
+
+async def _load(keys: list[str]) -> dict[str, SiteSessionInfo]:
+    """In portions: what is refused in the end is not all in memory before."""
+    found: dict[str, SiteSessionInfo] = {}
+    for start in range(0, len(keys), _AT_A_TIME):
+        found |= await site_sessions.aload(*keys[start : start + _AT_A_TIME])
+        size = sum(size_bytes(info.text) for info in found.values())
+        if size > MOST_BYTES and len(found) > 1:
+            raise LimitExceeded(
+                "These sessions are too large for one answer.",
+                hint="Load fewer at a time; a single one is always answered.",
+                limit=MOST_BYTES,
+                actual=size,
+            )
+    return found
 
 
 def _sessions(infos: Iterable[SiteSessionInfo]) -> str:

@@ -159,8 +159,9 @@ async def version(room: str, epoch: Epoch) -> int:
     return (await room_backend().versions([space]))[space]
 
 
-async def remove(room: str, epoch: Epoch, entries: Iterable[Entry]) -> None:
-    """Remove entries as the server, each only if it is still the one that is meant."""
+async def remove(room: str, epoch: Epoch, entries: Iterable[Entry]) -> int:
+    """Remove entries as the server, each only if it is still the one that is meant; returns how many."""
+    removed = 0
     for entry in entries:
         change = Change(key=entry.key, if_version=entry.version)
         try:
@@ -168,6 +169,8 @@ async def remove(room: str, epoch: Epoch, entries: Iterable[Entry]) -> None:
         except (VersionConflict, SpaceWiped):
             # Somebody wrote or cleared it meanwhile: what was to go is gone.
             continue
+        removed += 1
+    return removed
 
 
 def _stay_wiped() -> None:

@@ -12,7 +12,7 @@ nothing of sessions.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, TypeVar
@@ -43,6 +43,8 @@ logger = logging.getLogger("sessionstore_app")
 _OF_SESSION: Final = "session:"
 # A destroyed store refuses late writes for so long.
 _MARKS_KEPT_MS: Final = 3_600_000
+# What opens or ends is left alone for so long: its store may be there before it, and is there until all were told.
+_IN_TRANSIT_SECONDS: Final = 60
 # Sessions looked up by one question.
 _AT_A_TIME: Final = 500
 
@@ -114,7 +116,9 @@ class PrivateStore(Entries):
         self._session_id = session_id
 
     async def adestroy(self) -> None:
-        """Remove all entries; from here on every use raises StoreDestroyed. Doing it twice is harmless."""
+        """Remove all entries; from here on every use raises StoreDestroyed, as long as the store remembers it: for an
+        hour at least, where the session stays open. Doing it twice is harmless.
+        """
         is_open = await _is_open(self._session_id)
         await backends.store().destroy(self._space, mark=is_open)
 
@@ -236,10 +240,8 @@ async def _seed(space: Space, texts: Mapping[str, str]) -> None:
 
 # --- the end
 
-# Stores of sessions that have ended, which the backend could not take leave of yet.
-_undestroyed: set[Space] = set()
-# Stores that the last sweep found without an open session: it may just open, or its end just be told.
-_suspects: set[Space] = set()
+# Stores of sessions that have ended, which the backend could not take leave of yet; those tried last come last.
+_undestroyed: dict[Space, None] = {}
 
 
 async def end(session_id: str, tell: Callable[[dict[str, Json]], Awaitable[None]] | None) -> None:
@@ -267,38 +269,58 @@ async def _last_entries(space: Space) -> dict[str, str] | None:
         return {}
 
 
-async def _destroy(space: Space) -> None:
+async def _destroy(space: Space) -> bool:
     """Destroy a store, or remember it for the next sweep: the session has ended either way."""
+    _undestroyed.pop(space, None)
     try:
         await backends.store().destroy(space, mark=False)
-        _undestroyed.discard(space)
     except SessionStoreError as error:
-        _undestroyed.add(space)
+        _undestroyed[space] = None
         logger.warning("A private store could not be destroyed yet: %s", error)
+        return False
+    return True
+
+
+async def _destroy_all(spaces: Collection[Space]) -> None:
+    """Destroy stores. Once one fails, the rest waits for the next sweep: each may take until the backend's timeout."""
+    _undestroyed.update(dict.fromkeys(spaces))
+    for space in spaces:
+        if not await _destroy(space):
+            return
+
+
+async def forget(session_ids: Iterable[str]) -> None:
+    """The record has forgotten these sessions: their stores go, if a crash has left any and no sweep finds them."""
+    if not backends.store().can_list:
+        await _destroy_all([_space_of(session_id) for session_id in session_ids])
 
 
 async def sweep() -> None:
     """Destroy what was left behind: by failures, and by processes that died between a session's end and its store's."""
-    for space in list(_undestroyed):
-        await _destroy(space)
+    await _destroy_all(list(_undestroyed))
     store = backends.store()
     await store.forget_destroyed(clock.now_ms() - _MARKS_KEPT_MS)
     if not store.can_list:
         return
     found = [space async for space in store.spaces() if space.startswith(_OF_SESSION)]
-    ownerless = await _without_session(found)
-    for space in ownerless & _suspects:
-        await _destroy(space)
-    _suspects.clear()
-    _suspects.update(ownerless)
+    for space in await _without_session(found):
+        if await _is_old(store, space):
+            await _destroy(space)
 
 
-async def _without_session(spaces: Iterable[Space]) -> set[Space]:
+async def _without_session(spaces: Iterable[Space]) -> list[Space]:
     by_id = {space.removeprefix(_OF_SESSION): space for space in spaces}
     ids = list(by_id)
     for start in range(0, len(ids), _AT_A_TIME):
-        states = await record.ask(partial(questions.states, ids[start : start + _AT_A_TIME]))
-        for session_id, standing in states.items():
-            if standing.state != SessionState.CLOSED:
-                del by_id[session_id]
-    return set(by_id.values())
+        asked = partial(questions.in_use, ids[start : start + _AT_A_TIME], _IN_TRANSIT_SECONDS)
+        for session_id in await record.ask(asked):
+            del by_id[session_id]
+    return list(by_id.values())
+
+
+async def _is_old(store: StoreBackend, space: Space) -> bool:
+    """False for one whose session may just open: seeds are there before it is recorded."""
+    try:
+        return await store.made_at_ms(space) <= clock.now_ms() - _IN_TRANSIT_SECONDS * 1_000
+    except StoreDestroyed:
+        return False

@@ -15,6 +15,7 @@ from sessionstore_app.core.entries import Epoch, Space
 from sessionstore_app.models import Lock, LockRequest, Membership, Room, Session, SessionState
 from sessionstore_app.services.batch import peer_of
 from sessionstore_app.services.news import Peer
+from sessionstore_app.services.record import USING
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,8 @@ def forgettable_rooms(kept: timedelta) -> QuerySet[Room]:
 def spaces_of_old_epochs(spaces: Mapping[Space, tuple[str, Epoch]]) -> list[Space]:
     """Those of the spaces, each of a room and an epoch, whose room goes on under another epoch, or is not known."""
     rooms = {room for room, _ in spaces.values()}
-    epochs = dict(Room.objects.filter(name__in=rooms).values_list("name", "epoch"))
+    # Of the record itself: to a copy that lags behind, a room may seem unknown.
+    epochs = dict(Room.objects.using(USING).filter(name__in=rooms).values_list("name", "epoch"))
     return [space for space, (room, epoch) in spaces.items() if epochs.get(room) != epoch]
 
 
@@ -163,3 +165,11 @@ def states(session_ids: Collection[str]) -> dict[str, Standing]:
     found = Session.objects.filter(id__in=list(session_ids))
     rows = found.values_list("id", "state", "generation", "node_id", "close_reason")
     return {row[0]: Standing(*row[1:]) for row in rows}
+
+
+def in_use(session_ids: Collection[str], seconds: float) -> list[str]:
+    """Those of the sessions that are open, or ended less than so many seconds ago."""
+    # Of the record itself: a copy that lags behind may not know a session that is open.
+    found = Session.objects.using(USING).filter(id__in=list(session_ids))
+    lately = Q(closed_at__gt=Now() - timedelta(seconds=seconds))
+    return list(found.filter(~Q(state=SessionState.CLOSED) | lately).values_list("id", flat=True))

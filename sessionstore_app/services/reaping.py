@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from sessionstore_app import conf
+from sessionstore_app.backends.base import Due
 from sessionstore_app.core.close import CloseReason
+from sessionstore_app.core.entries import Entry
 from sessionstore_app.core.errors import SessionStoreError
-from sessionstore_app.services import clock, entrylog, jobs, questions, record
+from sessionstore_app.services import clock, entrylog, jobs, private, questions, record
 from sessionstore_app.services.endings import remove_owned
+from sessionstore_app.services.record import Job
 from sessionstore_app.services.spaces import room_backend, room_of
-from sessionstore_app.services.telling import record_and_tell
+from sessionstore_app.services.telling import tell
 
 logger = logging.getLogger("sessionstore_app")
 
@@ -25,19 +28,17 @@ logger = logging.getLogger("sessionstore_app")
 BATCH = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reaped:
-    """How many there were: sessions of dead processes, sessions to end, rooms to clear, entries past their time."""
+    """How many this call took for lost, ended and cleared: what another was faster to do is not among them.
 
-    lost: int = 0
-    sessions: int = 0
-    rooms: int = 0
-    entries: int = 0
+    `goes_on` is true if there may be more, and it did something: what fails each time is no reason to go on.
+    """
 
-    @property
-    def is_full(self) -> bool:
-        """True if there may be more of one of them."""
-        return BATCH in (self.lost, self.sessions, self.rooms, self.entries)
+    lost: int
+    sessions: int
+    rooms: int
+    goes_on: bool
 
 
 def lost(session_id: str, generation: int, *, unless_served: bool = False) -> jobs.Disconnect:
@@ -51,28 +52,45 @@ def lost(session_id: str, generation: int, *, unless_served: bool = False) -> jo
     )
 
 
-async def reap(node_id: str = "") -> Reaped:
-    """End what has lapsed, at most `BATCH` of each; `node_id` is this process's, which lives."""
+async def reap(node_id: str) -> None:
+    """End what has lapsed, and entries past their time, at most `BATCH` of each; `node_id` is our own, which lives."""
+    await end_lapsed(node_id)
+    await expire_entries()
+
+
+async def end_lapsed(node_id: str = "") -> Reaped:
+    """End sessions that have lapsed and clear rooms whose time has come, at most `BATCH` of each."""
     gone, _ = await record.run(jobs.LapseNodes(limit=BATCH, node_id=node_id))
-    await _all(record_and_tell(lost(session_id, generation, unless_served=True)) for session_id, generation in gone)
+    away = await _all(_do(lost(session_id, generation, unless_served=True)) for session_id, generation in gone)
     due = await record.ask(partial(questions.overdue, BATCH))
     kept = await remove_owned(due.sessions)
-    await _all(
-        record_and_tell(jobs.Close(session_id=session_id, reason=reason, due=True))
+    ended = await _all(
+        _do(jobs.Close(session_id=session_id, reason=reason, due=True))
         for session_id, reason in due.sessions.items()
         if session_id not in kept
     )
-    await _all(record_and_tell(jobs.ClearDue(room=room)) for room in due.rooms)
-    return Reaped(len(gone), len(due.sessions), len(due.rooms), await _expire_entries())
+    cleared = await _all(_do(jobs.ClearDue(room=room)) for room in due.rooms)
+    is_full = any(len(found) >= BATCH for found in (gone, due.sessions, due.rooms))
+    return Reaped(lost=away, sessions=ended, rooms=cleared, goes_on=is_full and away + ended + cleared > 0)
 
 
-async def _expire_entries() -> int:
+async def _do(job: Job) -> bool:
+    """Record one job and tell what its batch did; true if it was this one that did it."""
+    done, happened = await record.run(job)
+    await tell(happened)
+    return bool(done)
+
+
+async def expire_entries() -> tuple[int, bool]:
+    """Remove entries past their time, at most `BATCH`: how many, and whether there may be more that can go."""
     due = await room_backend().due(clock.now_ms(), BATCH)
-    for entry in due:
-        found = room_of(entry.space)
-        if found is not None:
-            await entrylog.read(*found, entrylog.named(entry.key))
-    return len(due)
+    removed = sum([await _expire(entry) for entry in due])
+    return removed, len(due) >= BATCH and removed > 0
+
+
+async def _expire(due: Due) -> bool:
+    found = room_of(due.space)
+    return found is not None and bool(await entrylog.remove(*found, [Entry(key=due.key, version=due.version)]))
 
 
 def history_seconds() -> float:
@@ -88,18 +106,24 @@ async def forget_history(told: Callable[[int], None] = lambda _: None) -> int:
     seconds = history_seconds()
     forgotten = 0
     while True:
-        count: int
-        count, _ = await record.run(jobs.Forget(history_seconds=seconds, limit=BATCH))
-        forgotten += count
+        ids: list[str]
+        ids, _ = await record.run(jobs.Forget(history_seconds=seconds, limit=BATCH))
+        # Who ended them may have died before it destroyed their stores.
+        await private.forget(ids)
+        forgotten += len(ids)
         told(forgotten)
-        if count < BATCH:
+        if len(ids) < BATCH:
             return forgotten
 
 
-async def _all(acts: Iterable[Awaitable[None]]) -> None:
-    """Do all at once: what they record shares a transaction."""
+async def _all(acts: Iterable[Awaitable[bool]]) -> int:
+    """Do all at once: what they record shares a transaction. Returns how many did what they were for."""
+    done = 0
     for result in await asyncio.gather(*acts, return_exceptions=True):
         if isinstance(result, SessionStoreError):
             logger.warning("The reaper will try again: %s", result)
         elif isinstance(result, BaseException):
             raise result
+        else:
+            done += result
+    return done

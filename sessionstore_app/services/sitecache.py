@@ -28,6 +28,8 @@ T = TypeVar("T")
 _PREFIX: Final = "sessionstore:site:"
 # What is forgotten by nobody goes after a day.
 _MOST_SECONDS: Final = 86_400
+# Keys that one command of the cache names.
+_AT_A_TIME: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,13 @@ class SiteCache:
 
     def forget(self, keys: Iterable[str]) -> None:
         """Of these keys, with their suffixes, nobody has any use any more."""
-        self._try(lambda cache: cache.delete_many([_name(key) for key in keys]), None)
+        names = [_name(key) for key in keys]
+
+        def delete(cache: BaseCache) -> None:
+            for start in range(0, len(names), _AT_A_TIME):
+                cache.delete_many(names[start : start + _AT_A_TIME])
+
+        self._try(delete, None)
 
     def _try(self, act: Callable[[BaseCache], T], otherwise: T) -> T:
         try:

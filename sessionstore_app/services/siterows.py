@@ -132,8 +132,9 @@ class Expire:
     touches: Collection[str] = ()
 
     def run(self, batch: Batch) -> int:
-        old = batch.rows.filter(updated_at__lte=self.until).order_by("updated_at").values_list("pk", flat=True)
-        found = list(_lock(old, batch.connection)[: self.limit])
+        old = batch.rows.filter(updated_at__lte=self.until).order_by("updated_at").values_list("pk", "update_count")
+        found = dict(_lock(old, batch.connection)[: self.limit])
+        batch.forget([site.format_key(str(pk), count) for pk, count in found.items()])
         return batch.rows.filter(pk__in=found).delete()[0]
 
 
@@ -210,13 +211,18 @@ class Batch:
             )
         except IntegrityError as error:
             raise VersionConflict("A site session with this key was created at the same moment.") from error
-        self._forget([uuid for uuid in self._before if uuid in gone or uuid in self._dirty])
+        self.forget(
+            [
+                site.format_key(uuid, count)
+                for uuid, count in self._before.items()
+                if uuid in gone or uuid in self._dirty
+            ]
+        )
 
-    def _forget(self, changed: Collection[str]) -> None:
-        """Once it is committed, nobody asks for what was before."""
+    def forget(self, keys: Collection[str]) -> None:
+        """Once it is committed, nobody asks for the data that was under these keys."""
         cache = sitecache.current()
-        if cache is not None and changed:
-            keys = [site.format_key(uuid, self._before[uuid]) for uuid in changed]
+        if cache is not None and keys:
             transaction.on_commit(partial(cache.forget, keys), using=self.connection.alias)
 
     def _locked(self, uuids: Collection[str]) -> Iterable[SiteSessionInfo]:
@@ -312,11 +318,16 @@ def _run(job: Job, batch: Batch) -> Outcome:
         return error
 
 
+# How long a count of all sessions, or a portion of their removal, may take.
+SWEEP_SECONDS = 30.0
+
+
 class _Lanes:
     """Threads of one database: one for what callers ask, in its order, and one for what may take long."""
 
     def __init__(self, using: str) -> None:
-        self.calls, self.sweeps = GroupCommit(using, _Work()), GroupCommit(using, _Work())
+        self.calls = GroupCommit(using, _Work())
+        self.sweeps = GroupCommit(using, _Work(), patience_seconds=SWEEP_SECONDS)
 
     def close(self) -> None:
         self.calls.close()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -28,7 +29,7 @@ from hypothesis import strategies as st
 
 from sessionstore_app.backends.stores import StoreBackend
 from sessionstore_app.core.entries import Space
-from sessionstore_app.core.errors import StoreDestroyed, ValueTooLarge
+from sessionstore_app.core.errors import StoreDestroyed, TooManyKeys, ValueTooLarge
 from sessionstore_app.core.jsontext import MAX_INTEGER, Json, dumps, loads
 from sessionstore_app.core.limits import StoreLimits
 from sessionstore_app.services import bridge
@@ -188,10 +189,29 @@ class StoreContract:
         if not store.can_list:
             with pytest.raises(NotImplementedError):
                 store.spaces()
+            with pytest.raises(NotImplementedError):
+                await store.made_at_ms(there)
             return
         listed = [space async for space in store.spaces()]
         assert listed.count(there) == 1
         assert gone not in listed
+
+    async def test_s23_a_store_that_can_list_knows_since_when_a_space_is_there(self, store: StoreBackend) -> None:
+        if not store.can_list:
+            return
+        before_ms = time.time_ns() // 1_000_000
+        space = await made(store)
+        after_ms = time.time_ns() // 1_000_000
+        made_at_ms = await store.made_at_ms(space)
+        # By the clock of a server of its own: within a few seconds of ours.
+        assert before_ms - 5_000 <= made_at_ms <= after_ms + 5_000
+        await store.set(space, "a", "1", AMPLE)
+        await store.delete(space, "a")
+        await store.create(space, AMPLE)
+        assert await store.made_at_ms(space) == made_at_ms
+        await store.destroy(space)
+        with pytest.raises(StoreDestroyed):
+            await store.made_at_ms(space)
 
     async def test_a_closed_store_opens_again_with_the_next_call(self, store: StoreBackend) -> None:
         space = await made(store)
@@ -251,6 +271,22 @@ class StoreContract:
             await store.set(space, "a", '"éééx"', limits)
         assert (refused.value.limit, refused.value.actual) == (8, 9)
         assert await store.get(space, "a") == '"ééé"'
+
+    async def test_s12_keys_have_a_limit_and_one_more_changes_nothing(self, store: StoreBackend) -> None:
+        limits = StoreLimits(keys=3)
+        space = await made(store, limits)
+        for key in ("a", "b", "c"):
+            await store.set(space, key, "1", limits)
+        for _ in range(2):
+            with pytest.raises(TooManyKeys) as refused:
+                await store.set(space, "d", "1", limits)
+            assert (refused.value.limit, refused.value.actual) == (3, 4)
+            assert not await store.has(space, "d")
+            assert await store.items(space) == {"a": "1", "b": "1", "c": "1"}
+        await store.set(space, "a", "2", limits)
+        await store.delete(space, "b")
+        await store.set(space, "d", "1", limits)
+        assert await store.items(space) == {"a": "2", "c": "1", "d": "1"}
 
     # --- many at once (S9, I5)
 

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from sessionstore_app import rooms
-from sessionstore_app.models import Lock, Membership, Room, Session, SessionEvent, SiteSession, Space
-from sessionstore_app.services import siterows
+from sessionstore_app.core.errors import Unavailable
+from sessionstore_app.management.commands.expire_sessions import Command
+from sessionstore_app.models import Entry, Lock, Membership, Room, Session, SessionEvent, SiteSession, Space
+from sessionstore_app.services import private, reaping, siterows
 from sessionstore_app.services.site import site_sessions
 from tests.support.postgres import temporary_postgres
 from tests.support.server import begin, database, manage
 from tests.support.sites import at_once
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +50,11 @@ def idle_sites(number: int) -> None:
     for count in range(number):
         site_sessions.create({"n": count})
     SiteSession.objects.update(updated_at=timezone.now() - timedelta(hours=2))
+
+
+def written_long_ago() -> None:
+    """Nobody has written any entry for longer than an hour."""
+    Entry.objects.update(at_ms=int((timezone.now() - timedelta(minutes=61)).timestamp() * 1_000))
 
 
 def test_g11_g25_idle_site_sessions_go_and_fresh_ones_stay() -> None:
@@ -92,11 +105,19 @@ def test_a_session_that_lapsed_is_closed_and_gives_its_locks_back() -> None:
 def test_a_session_of_a_dead_process_waits_to_be_resumed_first() -> None:
     """Twice is needed: it is lost now, and lapses later."""
     Session.objects.create(id="lost", state="ACTIVE", node_id="dead")
-    expire()
+    assert expire("--dry-run")["sessions"] == 0
+    assert expire()["sessions"] == 0
     assert Session.objects.get(id="lost").state == "DISCONNECTED"
     Session.objects.update(lapses_at=LONG_AGO)
     assert expire()["sessions"] == 1
     assert Session.objects.get(id="lost").state == "CLOSED"
+
+
+def test_a_session_of_a_dead_process_that_nobody_may_resume_ends_at_once(settings: Settings) -> None:
+    settings.SESSIONSTORE = {**settings.SESSIONSTORE, "RECONNECT_SECONDS": 0}
+    Session.objects.create(id="lost", state="ACTIVE", node_id="dead")
+    assert expire("--dry-run")["sessions"] == 1
+    assert expire()["sessions"] == 1
 
 
 def test_old_history_goes_with_all_that_hangs_on_it() -> None:
@@ -136,9 +157,32 @@ def test_a_store_that_no_room_has_any_more_is_wiped() -> None:
     """A process died between clearing a room and wiping what it held."""
     rooms.set("lobby", "topic", "retro")
     Room.objects.update(epoch="another")
+    written_long_ago()
+    assert expire("--dry-run")["old_stores"] == 1
     assert expire()["old_stores"] == 1
     assert Space.objects.get().wiped_at_ms is not None
     assert expire()["old_stores"] == 0
+
+
+@pytest.mark.parametrize("another", [{"epoch": "another"}, {"name": "another room"}])
+def test_a_store_whose_room_may_be_committed_yet_is_left_alone(another: dict[str, str]) -> None:
+    """Entries in another database are there before the room, or its new epoch, that a request has still to commit."""
+    rooms.set("lobby", "topic", "retro")
+    before = Room.objects.values("name", "epoch").get()
+    Room.objects.update(**another)
+    assert (expire("--dry-run")["old_stores"], expire()["old_stores"]) == (0, 0)
+    Room.objects.update(**before)
+    rooms.set("lobby", "lead", "Ada")
+    assert rooms.snapshot("lobby") == {"topic": "retro", "lead": "Ada"}
+
+
+def test_a_store_of_which_only_deletions_are_left_is_young_as_well() -> None:
+    rooms.set("lobby", "topic", "retro")
+    rooms.delete("lobby", "topic")
+    Room.objects.update(epoch="another")
+    assert expire()["old_stores"] == 0
+    written_long_ago()
+    assert expire()["old_stores"] == 1
 
 
 def test_the_counts_are_told_in_words_too() -> None:
@@ -176,6 +220,52 @@ def test_told_to_stop_it_says_what_it_has_done_and_leaves_the_rest(
     assert signal.getsignal(number) is before
     monkeypatch.undo()
     assert expire()["site_sessions"] == 3
+
+
+def test_told_to_stop_it_tells_all_of_the_last_portion(monkeypatch: pytest.MonkeyPatch) -> None:
+    Session.objects.create(id="away", state="DISCONNECTED", lapses_at=LONG_AGO)
+    Room.objects.create(name="left", epoch="e", emptied_at=LONG_AGO, clears_at=LONG_AGO)
+    end_lapsed = reaping.end_lapsed
+
+    async def told_to_stop_meanwhile() -> reaping.Reaped:
+        signal.raise_signal(signal.SIGTERM)
+        return await end_lapsed()
+
+    monkeypatch.setattr(reaping, "end_lapsed", told_to_stop_meanwhile)
+    out = StringIO()
+    with pytest.raises(CommandError, match="Stopped before the end"):
+        call_command("expire_sessions", "--json", stdout=out)
+    told = json.loads(out.getvalue())
+    assert (told["sessions"], told["rooms_cleared"]) == (1, 1)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--dry-run",)])
+def test_told_to_stop_when_all_is_done_it_has_not_stopped_before_the_end(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    idle_sites(1)
+    tell = Command._tell
+
+    def told_to_stop_before(*given: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        tell(*given)
+
+    monkeypatch.setattr(Command, "_tell", told_to_stop_before)
+    assert expire(*arguments)["site_sessions"] == 1
+
+
+def test_what_was_done_is_told_though_the_rest_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    idle_sites(2)
+
+    async def fail() -> None:
+        raise Unavailable
+
+    monkeypatch.setattr(private, "sweep", fail)
+    out = StringIO()
+    with pytest.raises(CommandError, match="The database is away"):
+        call_command("expire_sessions", "--json", stdout=out)
+    assert json.loads(out.getvalue())["site_sessions"] == 2
+    assert not SiteSession.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -257,15 +347,33 @@ def test_g11_every_goes_on_until_it_is_told_to_stop(filled: str, number: signal.
 
 
 def test_interrupted_by_force_it_leaves_nothing_half_done(filled: str) -> None:
-    first = _run(filled, "--batch-size", "10")
+    first = _run(filled, "--batch-size", "2")
     try:
-        first.communicate(timeout=1.5)
-    except subprocess.TimeoutExpired:
+        _wait_for_the_first_portion(filled)
+    finally:
         first.kill()
         first.communicate()
+    left = _left(filled)
+    assert 0 < left < 3_000
     second = _run(filled, "--json")
     out, _ = second.communicate(timeout=120)
     assert second.returncode == 0
-    left = json.loads(out)["site_sessions"]
-    assert 0 <= left <= 3_000
+    assert json.loads(out)["site_sessions"] == left
     assert json.loads(_run(filled, "--json", "--dry-run").communicate(timeout=60)[0])["site_sessions"] == 0
+
+
+def _wait_for_the_first_portion(url: str) -> None:
+    give_up_at = time.monotonic() + 60
+    while _left(url) == 3_000:
+        assert time.monotonic() < give_up_at
+        time.sleep(0.005)
+
+
+def _left(url: str) -> int:
+    """How many site sessions there are, seen from outside."""
+    statement = "SELECT count(*) FROM sessionstore_app_sitesession"
+    if url.startswith("postgresql"):
+        with psycopg.connect(url) as postgres:
+            return int(postgres.execute(statement).fetchall()[0][0])
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=30)) as file:
+        return int(file.execute(statement).fetchall()[0][0])

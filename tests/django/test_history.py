@@ -119,11 +119,11 @@ def test_history_goes_in_portions(room: Room, settings: Settings, monkeypatch: p
     portions: list[int] = []
     run = jobs.Forget.run
 
-    def counted(job: jobs.Forget, batch: Batch) -> int:
+    def counted(job: jobs.Forget, batch: Batch) -> list[str]:
         before = Session.objects.count()
         forgotten = run(job, batch)
         portions.append(before - Session.objects.count())
-        assert portions[-1] == forgotten
+        assert portions[-1] == len(forgotten)
         return forgotten
 
     monkeypatch.setattr(jobs.Forget, "run", counted)

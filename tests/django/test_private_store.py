@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.test import TestCase, override_settings
+from django.utils.safestring import mark_safe
 from hypothesis import given
 
 from sessionstore_app import backends, errors
@@ -38,6 +39,13 @@ class _Uses:
         with pytest.raises(errors.InvalidValue):
             store.set("k", None)
         assert store.get("k") == 1
+
+    def test_p6_text_that_is_marked_safe_is_text(self) -> None:
+        store = new_store()
+        store.set("k", {mark_safe("a"): mark_safe("<b>")})
+        assert store.get("k") == {"a": "<b>"}
+        store.set("k", mark_safe("<i>"))
+        assert store.get("k") == "<i>"
 
     def test_p6_falsy_values_are_values(self) -> None:
         store = new_store()

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from unittest import mock
+
 import pytest
 from django.conf import settings as project_settings
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import TransactionTestCase, override_settings
+from django.utils import timezone
 
 from sessionstore_app import backends, errors, rooms, sessions
 from sessionstore_app.backends.cache import CacheStore
@@ -13,9 +20,10 @@ from sessionstore_app.backends.database import DatabaseBackend
 from sessionstore_app.backends.memory import MemoryBackend
 from sessionstore_app.core.jsontext import Json
 from sessionstore_app.models import Session, SessionState
-from sessionstore_app.services import bridge
+from sessionstore_app.services import bridge, clock
 from sessionstore_app.services.presence import Presence
 from sessionstore_app.services.private import PrivateStore, create_map, private_store
+from sessionstore_app.services.reaping import forget_history
 from tests.support.stores import (
     ROOMY_CACHES,
     Heard,
@@ -28,6 +36,15 @@ from tests.support.stores import (
     path_of,
     sweep,
 )
+
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+
+
+@contextmanager
+def a_minute_later() -> Iterator[None]:
+    """What is written now is a minute old to whoever looks within."""
+    with mock.patch.object(clock, "now_ms", return_value=clock.now_ms() + 61_000):
+        yield
 
 
 class AtTheEnd(TransactionTestCase):
@@ -147,26 +164,72 @@ class AfterACrash(TransactionTestCase):
         for session_id in (self.open, self.ended, self.forgotten):
             private_store(session_id).set("k", session_id)
         create_map("lobby").set("k", 1)
-        Session.objects.filter(id=self.ended).update(state=SessionState.CLOSED)
+        Session.objects.filter(id=self.ended).update(state=SessionState.CLOSED, closed_at=timezone.now() - MINUTE)
         Session.objects.filter(id=self.forgotten).delete()
 
     def test_s23_what_belongs_to_no_open_session_is_swept_and_nothing_else(self) -> None:
-        sweep()
-        sweep()
+        with a_minute_later():
+            sweep()
         assert listed() == {f"session:{self.open}", "map:lobby"}
         assert private_store(self.open).get("k") == self.open
 
-    def test_s23_a_store_is_left_for_a_round_because_its_session_may_just_open(self) -> None:
-        sweep()
+    def test_s23_a_young_store_is_left_because_its_session_may_just_open(self) -> None:
+        """However often anybody looks."""
+        for _ in range(3):
+            sweep()
         assert len(listed()) == 4
         Session.objects.create(id=self.forgotten)
-        sweep()
+        with a_minute_later():
+            sweep()
         assert private_store(self.forgotten).get("k") == self.forgotten
 
+    def test_s22_a_store_whose_session_has_just_ended_is_left_for_its_receivers(self) -> None:
+        Session.objects.filter(id=self.ended).update(closed_at=timezone.now())
+        with a_minute_later():
+            sweep()
+        assert f"session:{self.ended}" in listed()
+
     def test_s23_the_upkeep_of_every_process_sweeps(self) -> None:
-        for _ in range(2):
+        with a_minute_later():
             bridge.run(Presence().forget())
         assert f"session:{self.ended}" not in listed()
+
+    def test_s23_a_single_run_of_the_command_sweeps(self) -> None:
+        with a_minute_later():
+            call_command("expire_sessions", verbosity=0)
+        assert listed() == {f"session:{self.open}", "map:lobby"}
+
+
+class AfterACrashInACache(TransactionTestCase):
+    """A cache cannot say which stores it holds: they go when their sessions are forgotten (S23, S24)."""
+
+    def setUp(self) -> None:
+        WatchedStore.reset()
+        self.enterContext(mock.patch.object(WatchedStore, "can_list", new=False))
+        self.enterContext(keeping_in(WatchedStore))
+        self.ended, self.closed = new_session(), new_session()
+        for session_id in (self.ended, self.closed):
+            private_store(session_id).set("k", 1)
+        Session.objects.filter(id=self.ended).update(state=SessionState.CLOSED, closed_at=timezone.now() - 365 * DAY)
+        Session.objects.filter(id=self.closed).update(state=SessionState.CLOSED, closed_at=timezone.now() - MINUTE)
+
+    def test_s23_a_store_goes_when_its_session_is_forgotten(self) -> None:
+        call_command("expire_sessions", verbosity=0)
+        assert listed() == {f"session:{self.closed}"}
+        with pytest.raises(errors.NoSuchSession):
+            private_store(self.ended).get("k")
+
+    def test_s23_what_could_not_be_destroyed_then_is_destroyed_later(self) -> None:
+        Session.objects.update(closed_at=timezone.now() - 365 * DAY)
+        WatchedStore.calls.clear()
+        WatchedStore.fails.add("destroy")
+        with self.assertLogs("sessionstore_app", "WARNING"):
+            bridge.run(forget_history())
+        # Out of reach for one is out of reach for all.
+        assert WatchedStore.calls == ["destroy"]
+        WatchedStore.fails.clear()
+        sweep()
+        assert listed() == set()
 
 
 class Elsewhere(TransactionTestCase):

@@ -163,6 +163,35 @@ def test_p38_data_of_an_earlier_session_with_the_same_key_and_count_is_never_rea
     assert loaded(first.key).data == {"n": 1}
 
 
+def test_data_of_removed_sessions_is_forgotten_in_portions(cache: BaseCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sitecache, "_AT_A_TIME", 2)
+    idle = [loaded(site_sessions.create({"n": n}).key) for n in range(3)]
+    lives = loaded(site_sessions.create({}).key)
+    for info in idle:
+        age(info.key, HOUR)
+        assert name(info) in cache
+    asked: list[None] = []
+    Watched.before["delete"] = lambda: asked.append(None)
+    assert site_sessions.expire() == 3
+    assert len(asked) == 2
+    assert [name(info) in cache for info in (*idle, lives)] == [False, False, False, True]
+
+
+def test_a_cache_that_is_away_is_asked_once_and_keeps_nobody_from_removing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sitecache, "_AT_A_TIME", 1)
+    for n in range(3):
+        age(site_sessions.create({"n": n}).key, HOUR)
+
+    def fail() -> None:
+        raise OSError
+
+    Watched.before["delete"] = fail
+    assert site_sessions.expire() == 3
+    assert len(caplog.records) == 1
+
+
 @pytest.mark.parametrize("garbage", ["", "{}", "2018-04-17T11:48:18+00:00 x", b"bytes", 7, None, ["a"]])
 def test_what_is_not_ours_in_the_cache_is_passed_over(cache: BaseCache, garbage: Any) -> None:
     info = site_sessions.create({"n": 0})

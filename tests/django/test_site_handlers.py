@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any, cast
+from unittest import mock
 from uuid import uuid4
 
 import msgspec
@@ -16,6 +17,7 @@ from django.test import TestCase
 from sessionstore_app import errors
 from sessionstore_app.handlers import site
 from sessionstore_app.handlers.caller import Caller
+from sessionstore_app.protocol.jsonrpc import error_text
 from sessionstore_app.protocol.sitemethods import SITE_METHODS
 from sessionstore_app.services.policy import Identity
 from sessionstore_app.services.site import site_sessions
@@ -99,6 +101,33 @@ class SiteMethods(TestCase):
             with pytest.raises(errors.LimitExceeded) as refused:
                 await call(method, {"session_keys": [*keys, str(uuid4())]})
             assert (refused.value.limit, refused.value.actual) == (site.MOST_KEYS, site.MOST_KEYS + 1)
+
+    async def test_one_answer_has_a_limit_of_bytes_and_a_single_session_has_not(self) -> None:
+        created = [await site_sessions.acreate({"a": "é" * 20}) for _ in range(3)]
+        keys = [info.uuid for info in created]
+        size = len(created[0].text.encode())
+        for at_a_time in (1, 64):
+            with mock.patch.multiple(site, MOST_BYTES=2 * size, _AT_A_TIME=at_a_time):
+                assert list(await call("load", {"session_keys": [*keys[:2], keys[0]]})) == keys[:2]
+                with pytest.raises(errors.LimitExceeded) as refused:
+                    await call("load", {"session_keys": keys})
+                assert (refused.value.limit, refused.value.actual) == (2 * size, 3 * size)
+                assert "fewer" in refused.value.advice
+        with mock.patch.object(site, "MOST_BYTES", 1):
+            assert list(await call("load", {"session_keys": [keys[0], str(uuid4())]})) == keys[:1]
+
+    async def test_g21_a_conflict_says_for_programs_where_the_session_is(self) -> None:
+        first = await site_sessions.acreate({})
+        second = await site_sessions.aupdate(first.key, {})
+        at = {"sessionKey": second.key, "updateCount": 1}
+        for method, params in (
+            ("update", {"session_key": first.key, "data": {}, "check": True}),
+            ("create", {"session_key": first.uuid, "data": {}}),
+        ):
+            with pytest.raises(errors.VersionConflict) as refused:
+                await call(method, params)
+            told = json.loads(error_text(7, refused.value))["error"]["data"]
+            assert (told["reason"], told["current"]) == ("VERSION_CONFLICT", at)
 
     async def test_t6_each_method_needs_its_permission(self) -> None:
         uuid = (await site_sessions.acreate({})).uuid

@@ -10,6 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 import time_machine
 from django.db import connections
+from django.http import QueryDict
+from django.utils.safestring import mark_safe
 
 from sessionstore_app import errors
 from sessionstore_app.models import SiteSession
@@ -204,6 +206,23 @@ def test_g20_what_is_no_json_object_is_refused_and_changes_nothing(data: Any) ->
             act()
     assert site_sessions.get(kept.key) == kept
     assert rows() == 1
+
+
+def test_g20_what_a_form_sent_is_checked_as_it_is_kept() -> None:
+    """A form's data shows the last of several values, and keeps them all."""
+    assert site_sessions.create(QueryDict("a=1&a=2")).data == {"a": ["1", "2"]}
+    hostile: Any
+    for hostile in (float("nan"), "\0", "\ud800"):
+        form = QueryDict(mutable=True)
+        form.setlist("a", [hostile, "1"])
+        with pytest.raises(errors.InvalidValue):
+            site_sessions.create(form)
+    assert rows() == 1
+
+
+def test_g20_text_that_is_marked_safe_is_text() -> None:
+    saved = site_sessions.create({"a": mark_safe("<b>")}, platform=mark_safe("WEB"))
+    assert (saved.data, saved.platform) == ({"a": "<b>"}, "WEB")
 
 
 def test_g20_data_may_have_its_limit_and_no_byte_more() -> None:

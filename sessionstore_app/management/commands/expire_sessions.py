@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from argparse import ArgumentParser
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -29,6 +29,15 @@ _PARTS = {
 
 class _Stopped(Exception):
     """Between two portions; what is done is done."""
+
+
+@dataclass
+class _Run:
+    """What one run found, as far as it came; None if it came to nothing."""
+
+    found: Expired | None = None
+    was_cut_short: bool = False
+    failure: SessionStoreError | None = None
 
 
 class Command(BaseCommand):
@@ -67,35 +76,35 @@ class Command(BaseCommand):
                 stop.wait(every or conf.current().expiry_interval_seconds)
 
     def _run(self, options: dict[str, Any], stop: threading.Event) -> None:
+        run = _Run()
         try:
-            self._tell(self._expire(options, stop), options)
+            self._do(run, options, stop)
         except InvalidParams as error:
             raise CommandError(f"{error} {error.advice}") from error
         except SessionStoreError as error:
-            if options["every"] is None:
-                raise CommandError(f"The database is away: {error}") from error
-            self.stderr.write(f"The database is away, and is asked again: {error}")
-        if stop.is_set() and options["every"] is None:
-            raise CommandError("Stopped before the end. The next run goes on from here.")
+            run.failure = error
+        except _Stopped:
+            run.was_cut_short = True
+        if run.found is not None:
+            self._tell(run.found, options)
+        self._tell_failure(run, goes_on=options["every"] is not None)
 
-    def _expire(self, options: dict[str, Any], stop: threading.Event) -> Expired:
+    def _do(self, run: _Run, options: dict[str, Any], stop: threading.Event) -> None:
         if options["dry_run"]:
-            return bridge.run(expiry.count(options["lifetime"]))
+            run.found = bridge.run(expiry.count(options["lifetime"]))
+            return
         is_shown = not options["json"] and options["verbosity"] > 0 and self.stdout.isatty()
-        done: dict[str, int] = {}
 
-        def told(part: str, number: int) -> None:
-            done[part] = number
+        def told(part: str, so_far: Expired) -> None:
+            run.found = so_far
             if is_shown:
-                self.stdout.write(f"\r{_PARTS[part]}: {number:,}\033[K", ending="")
+                self.stdout.write(f"\r{_PARTS[part]}: {getattr(so_far, part):,}\033[K", ending="")
                 self.stdout.flush()
             if stop.is_set():
                 raise _Stopped
 
-        try:
-            return bridge.run(expiry.expire(options["lifetime"], options["batch_size"], told))
-        except _Stopped:
-            return Expired(**done)
+        run.found = Expired()
+        bridge.run(expiry.expire(options["lifetime"], options["batch_size"], told))
 
     def _tell(self, found: Expired, options: dict[str, Any]) -> None:
         if options["json"]:
@@ -107,3 +116,11 @@ class Command(BaseCommand):
         verb = "would go" if options["dry_run"] else "removed"
         lines = [f"{number:>9,}  {_PARTS[part]}" for part, number in asdict(found).items() if number]
         self.stdout.write("\n".join([f"{start}{found.total:,} {verb}.", *lines]))
+
+    def _tell_failure(self, run: _Run, *, goes_on: bool) -> None:
+        if run.failure is not None and goes_on:
+            self.stderr.write(f"The database is away, and is asked again: {run.failure}")
+        elif run.failure is not None:
+            raise CommandError(f"The database is away: {run.failure}") from run.failure
+        elif run.was_cut_short and not goes_on:
+            raise CommandError("Stopped before the end. The next run goes on from here.")

@@ -61,22 +61,25 @@ class LapseNodes(OfNone):
 @dataclass(frozen=True, kw_only=True)
 class Forget(OfNone):
     """Delete at most `limit` sessions that closed longer ago than `history_seconds`, with all that hangs on them, and
-    locks that are free; returns how many sessions.
+    locks that are free; returns the ids of those sessions.
     """
 
     history_seconds: float
     limit: int
 
-    def run(self, batch: Batch) -> int:
+    def run(self, batch: Batch) -> list[str]:
         self._forget_locks()
-        old = Session.objects.filter(
+        # Locked: of several that forget at once, each counts what it deletes itself.
+        old = lockable(Session.objects).filter(
             state=SessionState.CLOSED, closed_at__lte=Now() - timedelta(seconds=self.history_seconds)
         )
         ids = list(old.values_list("id", flat=True)[: self.limit])
         hanging: tuple[type[Model], ...] = (SessionEvent, Membership, LockRequest)
         for model in hanging if ids else ():
             model._default_manager.filter(session_id__in=ids).delete()
-        return Session.objects.filter(id__in=ids).delete()[0] if ids else 0
+        if ids:
+            Session.objects.filter(id__in=ids).delete()
+        return ids
 
     def _forget_locks(self) -> None:
         # Locked before they are deleted: one that is acquired at this moment is in use again.
