@@ -196,6 +196,27 @@ def test_the_counts_are_told_in_words_too() -> None:
     assert quiet.getvalue() == ""
 
 
+class Terminal(StringIO):
+    """Where somebody looks on."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_a_bar_shows_how_far_it_is() -> None:
+    idle_sites(4)
+    out = Terminal()
+    call_command("expire_sessions", "--batch-size", "1", stdout=out)
+    shown = out.getvalue().split("\r\033[K")
+    assert shown[1:5] == [
+        f"[{'#' * 6 * done:-<24}] {25 * done:3}%  site sessions past their life: {done}" for done in range(1, 5)
+    ]
+    assert shown[-1].startswith("4 removed.")
+    scripted = Terminal()
+    call_command("expire_sessions", "--json", stdout=scripted)
+    assert json.loads(scripted.getvalue())["site_sessions"] == 0
+
+
 # --- told to stop
 
 

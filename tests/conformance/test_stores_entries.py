@@ -87,6 +87,19 @@ class TestRedis(EntriesContract):
         yield store
         store.close()
 
+    async def test_s31_a_store_has_keys_of_its_own_and_destroying_leaves_none_of_them(
+        self, store: StoreBackend, redis_server: RedisServer
+    ) -> None:
+        """Beside the mark that refuses late writes."""
+        with redis_server.client() as client:
+            before = set(client.keys("*{*"))
+            space = await made(store)
+            await store.set(space, "a", "1", StoreLimits())
+            own = set(client.keys("*{*")) - before
+            assert own
+            await store.destroy(space, mark=False)
+            assert {key for key in client.keys("*{*") if not key.endswith(b":wiped")} == before
+
 
 class TestThirdParty(StoreContract):
     @pytest.fixture

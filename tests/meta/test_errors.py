@@ -49,7 +49,7 @@ def _bare(found: type[SessionStoreError]) -> SessionStoreError:
     return errors.InvalidFilter(errors=()) if found is errors.InvalidFilter else found()
 
 
-def test_reasons_and_codes_are_those_of_the_protocol() -> None:
+def test_d41_reasons_and_codes_are_those_of_the_protocol() -> None:
     assert errors.wire_errors() == PROTOCOL
 
 

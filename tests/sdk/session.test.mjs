@@ -84,7 +84,7 @@ test("after others it stays away, and says why", async () => {
   }
 });
 
-test("connect keeps trying while the network fails, with growing windows", async () => {
+test("D4: connect keeps trying while the network fails, with growing windows", async () => {
   const world = new World();
   const connecting = world.dial();
   await settle();

@@ -217,7 +217,7 @@ async def test_roles_in_the_room_come_back(guests: Guests, room: str) -> None:
 # --- the window
 
 
-async def test_after_the_window_a_fresh_session_opens(hasty: Guests, room: str) -> None:
+async def test_d5_after_the_window_a_fresh_session_opens(hasty: Guests, room: str) -> None:
     other, wire = await hasty.join(room), await hasty.join(room)
     await wire.drop()
     told = await other.expect("room.peers", lambda params: bool(params["left"]))

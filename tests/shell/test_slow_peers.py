@@ -125,7 +125,7 @@ async def test_replies_do_not_wait_for_acks(impatient: Guests, room: str) -> Non
     await lazy.call("room.set", room=room, key="mine", value=1)
 
 
-async def test_who_stays_behind_too_long_is_closed_and_may_come_back(impatient: Guests, room: str) -> None:
+async def test_d9_who_stays_behind_too_long_is_closed_and_may_come_back(impatient: Guests, room: str) -> None:
     """T13, I15. Its position brings what it lacks."""
     writer = await impatient.join(room)
     lazy = await _lazy(impatient, room)
@@ -138,7 +138,7 @@ async def test_who_stays_behind_too_long_is_closed_and_may_come_back(impatient: 
     await converge([writer, back], room)
 
 
-async def test_who_lets_messages_pile_up_is_closed(impatient: Guests, room: str) -> None:
+async def test_d9_who_lets_messages_pile_up_is_closed(impatient: Guests, room: str) -> None:
     """Messages have no newest value to fall back on."""
     sender, early = await impatient.join(room), await impatient.join(room)
     lazy, late = await _lazy(impatient, room), await impatient.join(room)

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from sessionstore_app import conf
 from sessionstore_app.core.errors import InvalidParams, SessionStoreError
+from sessionstore_app.management.progress import ProgressBar
 from sessionstore_app.management.stopping import stoppable
 from sessionstore_app.services import bridge, expiry
 from sessionstore_app.services.expiry import Expired
@@ -93,18 +94,27 @@ class Command(BaseCommand):
         if options["dry_run"]:
             run.found = bridge.run(expiry.count(options["lifetime"]))
             return
-        is_shown = not options["json"] and options["verbosity"] > 0 and self.stdout.isatty()
+        bar = self._progress_bar(options)
 
         def told(part: str, so_far: Expired) -> None:
             run.found = so_far
-            if is_shown:
-                self.stdout.write(f"\r{_PARTS[part]}: {getattr(so_far, part):,}\033[K", ending="")
-                self.stdout.flush()
+            if bar is not None:
+                bar.show(so_far.total, f"{_PARTS[part]}: {getattr(so_far, part):,}")
             if stop.is_set():
                 raise _Stopped
 
         run.found = Expired()
-        bridge.run(expiry.expire(options["lifetime"], options["batch_size"], told))
+        try:
+            bridge.run(expiry.expire(options["lifetime"], options["batch_size"], told))
+        finally:
+            if bar is not None:
+                bar.clear()
+
+    def _progress_bar(self, options: dict[str, Any]) -> ProgressBar | None:
+        """Only where somebody looks on: what there is has to be counted first."""
+        if options["json"] or options["verbosity"] == 0 or not self.stdout.isatty():
+            return None
+        return ProgressBar(self.stdout, bridge.run(expiry.count(options["lifetime"])).total)
 
     def _tell(self, found: Expired, options: dict[str, Any]) -> None:
         if options["json"]:
@@ -112,10 +122,9 @@ class Command(BaseCommand):
             return
         if options["verbosity"] == 0:
             return
-        start = "\r\033[K" if self.stdout.isatty() else ""
         verb = "would go" if options["dry_run"] else "removed"
         lines = [f"{number:>9,}  {_PARTS[part]}" for part, number in asdict(found).items() if number]
-        self.stdout.write("\n".join([f"{start}{found.total:,} {verb}.", *lines]))
+        self.stdout.write("\n".join([f"{found.total:,} {verb}.", *lines]))
 
     def _tell_failure(self, run: _Run, *, goes_on: bool) -> None:
         if run.failure is not None and goes_on:
