@@ -24,7 +24,7 @@ EXPIRED = "now() - interval '10 days'"
 def main(rows: int) -> dict[str, int]:
     values = {
         "id": "gen_random_uuid()",
-        "update_count": "number % 7",
+        "update_count": "mod(number, 7)",
         "data": "%s",
         "created_at": EXPIRED,
         "updated_at": EXPIRED,
