@@ -111,3 +111,48 @@ async def test_redis_is_killed_and_comes_back(
         return "result" in await late.ask("room.join", room=room)
 
     await eventually(can_join, "rooms can be joined again")
+
+
+async def test_a_redis_that_has_lost_everything_is_noticed(
+    pair: tuple[Guests, Guests], room: str, redis_server: RedisServer
+) -> None:
+    """The room begins anew, its peers on both processes are told why, and go on together."""
+    ann, bo = [await guests.join(room) for guests in pair]
+    for number in range(3):
+        await ann.call("room.set", room=room, key="before", value=number)
+    await bo.expect_change("before", 2)
+    with redis_server.client() as client:
+        client.flushall()
+    for wire in (ann, bo):
+        cleared = await wire.expect("room.cleared", room=room)
+        assert cleared["reason"] == "STORE_LOST"
+    await ann.call("room.set", room=room, key="after", value=1)
+    await bo.expect_change("after", 1)
+    snapshot = await bo.call("room.snapshot", room=room)
+    assert values_of(snapshot["entries"]) == {"after": 1}
+
+
+async def test_redis_is_restarted_under_five_hundred_sockets(
+    pair: tuple[Guests, Guests], room: str, redis_server: RedisServer
+) -> None:
+    """None of them is closed by it, and all converge: on what was acknowledged, while it was away too."""
+    rooms = [f"{room}/{number}" for number in range(10)]
+    peers = {each: [wire for guests in pair for wire in await guests.crowd(each, 25)] for each in rooms}
+    for each, wires in peers.items():
+        await wires[0].call("room.set", room=each, key="before", value=1)
+    redis_server.kill()
+    for each, wires in peers.items():
+        await wires[-1].refused("room.set", "UNAVAILABLE", room=each, key="meanwhile", value=1)
+    redis_server.start()
+
+    async def is_back(each: str) -> bool:
+        return "result" in await peers[each][-1].ask("room.set", room=each, key="after", value=1)
+
+    await asyncio.gather(*(eventually(partial(is_back, each), "a write is accepted again") for each in rooms))
+    for each, wires in peers.items():
+        entries = (await wires[0].call("room.snapshot", room=each))["entries"]
+        final = {entry["key"]: (entry["value"], entry["version"]) for entry in entries}
+        assert {key: value for key, (value, _) in final.items()} == {"before": 1, "after": 1}
+        for wire in wires:
+            await wire.until(partial(Follower(wire, each).holds, final), "it holds what all others hold")
+    assert all(wire.is_open for wires in peers.values() for wire in wires)
