@@ -341,6 +341,13 @@ class Hub:
     async def _reopen(self) -> None:
         groups = [node_group(self.node_id), *map(room_group, list(self.rooms)), *self.feed.groups]
         await self._line.open(groups)
+        self._hear_again()
+
+    async def listen_to_itself(self) -> None:
+        """Notice a bus that was deaf for a while, and read what may have been missed."""
+        await self._line.echo(node_group(self.node_id), self._hear_again)
+
+    def _hear_again(self) -> None:
         self.spawn(self.keeper.heal(list(self.rooms)))
         self.spawn(self.feed.heal())
 

@@ -19,18 +19,24 @@ logger = logging.getLogger("sessionstore_app")
 PUBLISH_SECONDS = 2.0
 # After the bus failed, it is opened again after so long.
 REOPEN_SECONDS = 0.5
+# A process says something to itself so often, and takes the bus for deaf if it does not hear it within that time.
+ECHO_SECONDS = 0.5
+_ECHO: Message = {"type": "echo"}
 
 
 class Counters:
-    """How often the bus failed or brought nonsense, and how often a room or the sessions were read to heal them."""
+    """How often the bus failed, brought nonsense or did not bring our own word, and how often a room or the sessions
+    were read to heal them.
+    """
 
-    __slots__ = ("bus_failures", "dropped_messages", "healed_rooms", "healed_sessions")
+    __slots__ = ("bus_failures", "dropped_messages", "healed_rooms", "healed_sessions", "missed_echoes")
 
     def __init__(self) -> None:
         self.bus_failures = 0
         self.dropped_messages = 0
         self.healed_rooms = 0
         self.healed_sessions = 0
+        self.missed_echoes = 0
 
 
 class Line:
@@ -40,6 +46,7 @@ class Line:
         self._bus = bus
         self._context = context
         self._counters = counters
+        self._echo = asyncio.Event()
 
     @property
     def is_alone(self) -> bool:
@@ -100,7 +107,35 @@ class Line:
                 await asyncio.sleep(REOPEN_SECONDS)
                 await _try(reopen)
             else:
-                _take(deliver, message)
+                if message.get("type") == _ECHO["type"]:
+                    self._echo.set()
+                else:
+                    _take(deliver, message)
+
+    async def echo(self, group: str, hear_again: Callable[[], None]) -> None:
+        """Say something to ourselves, for ever, in a group that is ours. A layer may lose its server and find it again
+        without a word: where the echo failed to come and then came, what was said meanwhile is lost, so `hear_again`.
+        """
+        is_deaf = False
+        while self._bus is not None:
+            await asyncio.sleep(ECHO_SECONDS)
+            if not await self._is_heard(self._bus, group):
+                self._counters.missed_echoes += 1
+                is_deaf = True
+            elif is_deaf:
+                logger.warning("The channel layer is heard again.")
+                is_deaf = False
+                hear_again()
+
+    async def _is_heard(self, bus: Bus, group: str) -> bool:
+        self._echo.clear()
+        try:
+            async with asyncio.timeout(ECHO_SECONDS):
+                await bus.publish(group, _ECHO)
+                await self._echo.wait()
+        except Exception:  # each layer has errors of its own
+            return False
+        return True
 
 
 def _take(deliver: Callable[[Message], None], message: Message) -> None:

@@ -253,6 +253,7 @@ async def _start() -> Hub:
     await started.start()
     record.when_orphaned(lambda happened: _spawn_on(started, tell(happened)))
     room_backend().orphaned = lambda space, result: _spawn_on(started, entrylog.announce_orphan(space, result))
+    started.spawn(started.listen_to_itself())
     started.spawn(_every(lambda: conf.current().node_renew_seconds, presence.renew))
     started.spawn(_every(lambda: conf.current().reap_seconds, presence.reap))
     started.spawn(_every(lambda: conf.current().forget_seconds, presence.forget))

@@ -1,0 +1,41 @@
+"""A layer that loses its server and finds it again without a word: a process that hears itself knows."""
+
+from __future__ import annotations
+
+import pytest
+
+from sessionstore_app.services import line
+from tests.services.processes import Process
+from tests.support.layers import DeafLayer
+from tests.support.wire import eventually
+
+Pair = tuple[Process, Process]
+
+
+@pytest.fixture
+async def echoing(pair: Pair, deaf_layer: DeafLayer, monkeypatch: pytest.MonkeyPatch) -> Pair:
+    """Two processes that say something to themselves, often."""
+    monkeypatch.setattr(line, "ECHO_SECONDS", 0.05)
+    for process in pair:
+        process.hub.spawn(process.hub.listen_to_itself())
+    return pair
+
+
+async def test_p9_what_was_said_while_the_layer_was_deaf_is_read_once_it_is_heard(
+    echoing: Pair, deaf_layer: DeafLayer
+) -> None:
+    one, two = echoing
+    ann, bo = await one.client("standup"), await two.client("standup")
+    deaf_layer.is_deaf = True
+    await one.write("standup", {"topic": "Retro"})
+
+    async def both_have_missed_an_echo() -> bool:
+        return all(process.hub.counters.missed_echoes for process in echoing)
+
+    await eventually(both_have_missed_an_echo, "nothing is heard")
+    assert bo.heard("room.changed") == []
+    two.acts()
+    deaf_layer.is_deaf = False
+    await bo.until(lambda: bool(bo.heard("room.changed")), "it is told what it missed")
+    assert two.hub.counters.healed_rooms
+    assert ann.closed_with is bo.closed_with is None
