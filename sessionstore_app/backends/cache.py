@@ -295,7 +295,7 @@ class _Table:
         return None
 
     def _free_unused(self) -> bool:
-        """Free the slots whose key has no value, or another slot; true if there were any."""
+        """Free the slots whose key has no value, or another slot; true if there were any, or some are free by now."""
         # Slots first, values second: of a key that is set meanwhile, slot and value are seen, or not the slot.
         slots = self._slots()
         first_of: dict[str, int] = {}
@@ -309,7 +309,8 @@ class _Table:
         }
         for slot, taken in unused.items():
             self._free(slot, taken)
-        return bool(unused)
+        # Free without our doing: another was faster.
+        return bool(unused) or len(slots) < self._capacity
 
     def _free(self, slot: int, taken: _Slot) -> None:
         token, key = taken

@@ -32,6 +32,7 @@ from sessionstore_app.backends.waiting import (
     Direct,
     Pending,
     Waiting,
+    answer,
     resolve,
 )
 from sessionstore_app.backends.worker import Worker
@@ -108,7 +109,7 @@ class GroupCommit:
             caller.undecided.append(pending)
         else:
             self._worker.put(pending)
-        return await pending.future
+        return await answer(pending, self.orphaned)
 
     def _begin(self, caller: Caller) -> None:
         caller.deciding = asyncio.get_running_loop().create_task(self._decide(caller))

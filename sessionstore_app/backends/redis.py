@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from sessionstore_app.backends.base import Backend, Due, Reading, is_told
-from sessionstore_app.backends.redislane import Command, Lane, Reply, Steps
+from sessionstore_app.backends.redislane import Command, Lane, OneByOne, Reply, Scripts, Steps, Together, Wire
 from sessionstore_app.core import errors
 from sessionstore_app.core.entries import (
     LOCK_WENT_ON,
@@ -45,9 +45,8 @@ CONNECT_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
 # Spaces that this process knows to be listed.
 _KNOWN = 50_000
-# A listed space without an entry to expire is looked at again after so long, and is no longer listed if there is still
-# none: whoever listed it may have been about to write.
-_SECOND_LOOK_MS = 60_000
+# A space that had entries to expire is looked at again after so long, if nothing tells of any before.
+_LOOK_AGAIN_MS = 600_000
 
 _unpack = msgspec.msgpack.Decoder(list[Any]).decode
 
@@ -62,7 +61,9 @@ def _sha(name: str) -> str:
     return hashlib.sha1(_script(name).encode(), usedforsecurity=False).hexdigest()
 
 
-_SCRIPTS = ("write", "read", "wipe")
+def _scripts() -> Scripts:
+    texts = {_sha(name).encode(): _script(name) for name in ("write", "read", "wipe")}
+    return Scripts(texts=texts, once=_sha("write").encode())
 
 
 class RedisBackend(Backend):
@@ -79,8 +80,7 @@ class RedisBackend(Backend):
         super().__init__()
         rest = dict(options or {})
         self._prefix: str = rest.pop("prefix", "sessionstore")
-        is_cluster = bool(rest.get("cluster"))
-        self._lane = Lane(_connector(rest), {_sha(name): _script(name) for name in _SCRIPTS}, pipelines=not is_cluster)
+        self._lane = Lane(_connector(rest))
         self._lane.orphaned = self._tell_orphaned
         self._listed: dict[Space, None] = {}
 
@@ -108,7 +108,7 @@ class RedisBackend(Backend):
         await self._ask(
             ("ZADD", self._key("wiped"), now_ms, space),
             _call("wipe", self._keys(space), now_ms),
-            ("SREM", self._key("spaces"), space),
+            *self._unlist(space),
             touches=(space,),
         )
 
@@ -123,24 +123,29 @@ class RedisBackend(Backend):
 
     async def due(self, now_ms: int, limit: int) -> list[Due]:
         index = self._key("due")
-        (listed,) = await self._ask(("ZRANGEBYSCORE", index, "-inf", now_ms, "WITHSCORES"))
+        (names,) = await self._ask(("ZRANGEBYSCORE", index, "-inf", now_ms))
         found: list[Due] = []
-        for name, score in _pairs(listed):
+        for name in names:
             if len(found) >= limit:
                 break
             space = Space(name.decode())
+            # First put off, then looked at, then only put forward: who writes meanwhile puts it forward too.
+            await self._ask(("ZADD", index, "XX", "GT", now_ms + _LOOK_AGAIN_MS, space))
             entries = (await self._state(space)).entries
             found += [Due(space, entry.key, entry.version) for entry in entries if entry.is_expired(now_ms)]
             times = [entry.expires_at_ms for entry in entries if entry.expires_at_ms is not None]
-            await self._ask(*_listed_again(index, name, score, times, now_ms))
+            if times:
+                await self._ask(("ZADD", index, "XX", "LT", min(times), space))
         return found[:limit]
 
     async def spaces(self) -> AsyncIterator[tuple[Space, Tally]]:
         cursor = b"0"
+        # A scan may name one twice.
+        told: set[Space] = set()
         while True:
             ((cursor, names),) = await self._ask(("SSCAN", self._key("spaces"), cursor, "COUNT", 200))
-            for name in names:
-                space = Space(name.decode())
+            for space in {Space(name.decode()) for name in names} - told:
+                told.add(space)
                 state = await self._state(space, [""])
                 if state.tally.version:
                     yield space, state.tally
@@ -151,20 +156,22 @@ class RedisBackend(Backend):
         index = self._key("wiped")
         (names,) = await self._ask(("ZRANGEBYSCORE", index, "-inf", f"({before_ms}"))
         for name in names:
-            await self._ask(("DEL", self._keys(Space(name.decode()))[-1]), ("ZREM", index, name))
+            space = Space(name.decode())
+            # A late write that was refused has listed it again.
+            await self._ask(("DEL", self._keys(space)[-1]), *self._unlist(space), ("ZREM", index, space))
 
     def close(self) -> None:
         self._lane.close()
 
     # --- what is listed, called in the lane's thread
 
-    def listing(self, space: Space, write: Write) -> list[Command]:
-        """What lists a space, and its entries with a time to live, before they are written."""
-        commands = [] if space in self._listed else [self._list(space)]
+    def listing(self, space: Space, write: Write) -> tuple[list[Command], list[Command]]:
+        """What lists a space, and its entries with a time to live: before they are written, for the process may die
+        in between, and once more behind them, for `due` may have looked in between.
+        """
         times = [write.at_ms + change.ttl_ms for change in write.changes if change.ttl_ms is not None]
-        if times:
-            commands.append(("ZADD", self._key("due"), "LT", min(times), space))
-        return commands
+        timed: list[Command] = [("ZADD", self._key("due"), "LT", min(times), space)] if times else []
+        return [*([] if space in self._listed else [self._list(space)]), *timed], timed
 
     def written(self, space: Space, version: int) -> list[Command]:
         """A space was written; returns what lists it again where it began anew, in a database that has lost all."""
@@ -178,6 +185,9 @@ class RedisBackend(Backend):
 
     def _list(self, space: Space) -> Command:
         return ("SADD", self._key("spaces"), space)
+
+    def _unlist(self, space: Space) -> list[Command]:
+        return [("SREM", self._key("spaces"), space), ("ZREM", self._key("due"), space)]
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}:{name}"
@@ -202,8 +212,8 @@ class RedisBackend(Backend):
 _PARTS = ("tally", "entries", "ops", "fences", "wiped")
 
 
-def _connector(options: dict[str, Any]) -> Any:
-    """What makes a client; nothing is connected to yet. Raises TypeError for options that do not go together."""
+def _connector(options: dict[str, Any]) -> Callable[[], Wire]:
+    """What connects; nothing is connected to yet. Raises TypeError for options that do not go together."""
     url, sentinels, service = (options.pop(name, None) for name in ("url", "sentinels", "service"))
     is_cluster = options.pop("cluster", False)
     if (url is None) == (sentinels is None) or (sentinels is None) != (service is None):
@@ -215,33 +225,18 @@ def _connector(options: dict[str, Any]) -> Any:
         "retry": Retry(NoBackoff(), 0),
         **options,
     }
+    scripts = _scripts()
     if is_cluster:
-        return lambda: redis.RedisCluster.from_url(url, **given)
+        return lambda: OneByOne(redis.RedisCluster.from_url(url, **given), scripts)
     if sentinels is not None:
         watchers: Any = Sentinel  # not typed
-        return lambda: watchers([tuple(each) for each in sentinels], **given).master_for(service)
-    return lambda: redis.Redis.from_url(url, **given)
+        watched = [tuple(each) for each in sentinels]
+        return lambda: Together(watchers(watched, **given).master_for(service), scripts)
+    return lambda: Together(redis.Redis.from_url(url, **given), scripts)
 
 
 def _call(name: str, keys: Sequence[str], *arguments: Any) -> Command:
     return ("EVALSHA", _sha(name), len(keys), *keys, *arguments)
-
-
-def _pairs(flat: Sequence[Any]) -> list[tuple[bytes, float]]:
-    """Members with their scores, which redis-py may give in pairs already."""
-    if flat and isinstance(flat[0], list | tuple):
-        return [(name, float(score)) for name, score in flat]
-    return [(name, float(score)) for name, score in zip(flat[::2], flat[1::2], strict=True)]
-
-
-def _listed_again(index: str, name: bytes, score: float, times: Sequence[int], now_ms: int) -> list[Command]:
-    """When a space is to be looked at next; not at all any more where a second look finds nothing to expire."""
-    if times:
-        return [] if min(times) <= now_ms else [("ZADD", index, "XX", "GT", min(times), name)]
-    # A score that is no time of an entry, and tells that this was seen before: entries expire at whole milliseconds.
-    if score % 1:
-        return [("ZREM", index, name)]
-    return [("ZADD", index, "XX", "GT", now_ms + _SECOND_LOOK_MS + 0.5, name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,9 +313,9 @@ class _Plain:
         """Send a write without operations, and read what the script says; `bases` are the versions that values were
         computed from. Returns the result, or None where one of them is no longer the present one.
         """
-        commands = [*self.backend.listing(self.space, write), self._command(write, bases)]
-        reply = (yield commands)[-1]
-        word, details = reply[0], reply[1:]
+        before, after = self.backend.listing(self.space, write)
+        replies = yield [*before, self._command(write, bases), *after]
+        word, *details = replies[len(before)]
         if word == b"written":
             again = self.backend.written(self.space, details[0])
             if again:
@@ -405,7 +400,7 @@ class _Computed(_Plain):
             bases = {change.key: stored[change.key].version if change.key in stored else 0 for change in write.changes}
             result = yield from self.sent(replace(write, changes=wanted), bases)
             if result is not None:
-                return result if result.changed or result.duplicate else decision.result
+                return result if wanted else replace(decision.result, duplicate=result.duplicate)
 
 
 def _computed(write: Write, stored: Mapping[str, Entry], result: WriteResult) -> tuple[Change, ...]:

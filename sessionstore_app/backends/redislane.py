@@ -11,20 +11,20 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from sessionstore_app.backends.waiting import IDLE_SECONDS, Pending, resolve
+from sessionstore_app.backends.waiting import IDLE_SECONDS, Pending, answer, resolve
 from sessionstore_app.backends.worker import Worker
 from sessionstore_app.core.errors import SessionStoreError, Unavailable
 
 logger = logging.getLogger("sessionstore_app")
 
-# After it took too long everything is refused at once for so long; then the connection is tried again.
+# What took too long to answer is not asked for so long: who wants something of it is refused at once.
 AWAY_SECONDS = 0.25
 
 Command: TypeAlias = tuple[Any, ...]
@@ -43,6 +43,112 @@ class Job(Protocol):
         """What is sent, and what comes of the replies. Raises SessionStoreError."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scripts:
+    """Texts by hash, as commands name them. `once` is the hash of what must not be done twice; all others may be."""
+
+    texts: Mapping[bytes, str]
+    once: bytes
+
+    def spelt_out(self, command: Command) -> Command:
+        """The same command where the server has forgotten its scripts; it knows this one again afterwards."""
+        return ("EVAL", self.texts[command[1]], *command[2:]) if command[0] == "EVALSHA" else command
+
+    def may_be_repeated(self, command: Command) -> bool:
+        """True for what is the same done twice."""
+        return command[0] != "EVALSHA" or bool(command[1] != self.once)
+
+
+class Wire(Protocol):
+    """A way to the server. `send` gives the replies to each group of commands, exceptions among them; after one that
+    failed, the rest of its group may not have been done.
+    """
+
+    def send(self, groups: Sequence[Sequence[Command]]) -> list[list[Reply]]: ...
+    def close(self) -> None: ...
+
+
+class Together:
+    """A single server: all commands are one transaction, between which nothing of others is done."""
+
+    def __init__(self, client: Any, scripts: Scripts) -> None:
+        self._client = client
+        self._scripts = scripts
+
+    def send(self, groups: Sequence[Sequence[Command]]) -> list[list[Reply]]:
+        """See `Wire`. Raises what the connection raises; then anything may have happened or not."""
+        commands = [command for group in groups for command in group]
+        try:
+            replies = self._transaction(commands)
+        except ResponseError:
+            # Refused as a whole, because one command was refused, as by a server that is full: nothing was done.
+            return [_in_turn(self._client.execute_command, self._scripts, group) for group in groups]
+        if any(isinstance(reply, NoScriptError) for reply in replies):
+            # What was done once stays done; what is read is read again, behind what is only done now.
+            again = [place for place, reply in enumerate(replies) if self._is_due(commands[place], reply)]
+            told = self._transaction([self._scripts.spelt_out(commands[place]) for place in again])
+            for place, reply in zip(again, told, strict=True):
+                replies[place] = reply
+        rest = iter(replies)
+        return [[next(rest) for _ in group] for group in groups]
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client.close()
+
+    def _is_due(self, command: Command, reply: Reply) -> bool:
+        return isinstance(reply, NoScriptError) or self._scripts.may_be_repeated(command)
+
+    def _transaction(self, commands: Iterable[Command]) -> list[Reply]:
+        pipeline = self._client.pipeline(transaction=True)
+        for command in commands:
+            pipeline.execute_command(*command)
+        replies: list[Reply] = pipeline.execute(raise_on_error=False)
+        return replies
+
+
+class OneByOne:
+    """A cluster: each command goes to the node of its key, and one node that is away is no other's fault."""
+
+    def __init__(self, client: Any, scripts: Scripts) -> None:
+        self._client = client
+        self._scripts = scripts
+        self._away_until: dict[str, float] = {}
+
+    def send(self, groups: Sequence[Sequence[Command]]) -> list[list[Reply]]:
+        """See `Wire`."""
+        return [_in_turn(self._execute, self._scripts, group) for group in groups]
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def _execute(self, *command: Any) -> Reply:
+        key = command[3] if command[0] in ("EVALSHA", "EVAL") else command[1]
+        node = self._client.get_node_from_key(key).name
+        if time.monotonic() < self._away_until.get(node, 0.0):
+            raise Unavailable("A node of Redis is out of reach.")
+        try:
+            return self._client.execute_command(*command)
+        except RedisTimeout:
+            self._away_until[node] = time.monotonic() + AWAY_SECONDS
+            raise
+
+
+def _in_turn(execute: Callable[..., Reply], scripts: Scripts, group: Sequence[Command]) -> list[Reply]:
+    """The replies to commands done one by one; after one that failed, no further is done."""
+    replies: list[Reply] = []
+    try:
+        for command in group:
+            try:
+                replies.append(execute(*command))
+            except NoScriptError:
+                replies.append(execute(*scripts.spelt_out(command)))
+    except Exception as error:  # redis-py's errors of clusters have no class in common
+        replies += [error] * (len(group) - len(replies))
+    return replies
+
+
 @dataclass(slots=True)
 class _Running:
     pending: Pending
@@ -51,12 +157,10 @@ class _Running:
 
 
 class Lane:
-    """Does jobs on what `connect` connects to. `scripts` are those that commands name by hash, loaded when missing."""
+    """Does jobs on what `connect` connects to."""
 
-    def __init__(self, connect: Callable[[], Any], scripts: Mapping[str, str], *, pipelines: bool = True) -> None:
+    def __init__(self, connect: Callable[[], Wire]) -> None:
         self._connect = connect
-        self._scripts = scripts
-        self._pipelines = pipelines
         self._worker = Worker("sessionstore-redis", self._serve)
         self._away_until = 0.0
         # Called on the loop with a job and what came of it, where the caller has gone or was told it took too long.
@@ -68,7 +172,7 @@ class Lane:
         pending = Pending(job, loop.create_future(), loop)
         self._worker.caller(loop, lambda _: None).wait_for(pending)
         self._worker.put(pending)
-        return await pending.future
+        return await answer(pending, self.orphaned)
 
     def close(self) -> None:
         """End the thread and close its connection; jobs already queued are done first."""
@@ -77,19 +181,18 @@ class Lane:
     # --- in the thread
 
     def _serve(self) -> None:
-        client: Any = None
         running: list[_Running] = []
         waiting: list[Pending] = []
+        wire: Wire | None = None
         try:
-            while self._take(waiting, is_busy=bool(running or waiting)):
-                client = client or self._connect()
-                running = self._round(client, running + self._begun(waiting, running))
+            while self._worker.take(
+                waiting.append, pause=0.0 if running or waiting else IDLE_SECONDS, is_busy=bool(running or waiting)
+            ):
+                running += self._begun(waiting, running)
+                wire, running = self._round(wire, running)
         finally:
-            if client is not None:
-                client.close()
-
-    def _take(self, waiting: list[Pending], *, is_busy: bool) -> bool:
-        return self._worker.take(waiting.append, pause=0.0 if is_busy else IDLE_SECONDS, is_busy=is_busy)
+            if wire is not None:
+                wire.close()
 
     def _begun(self, waiting: list[Pending], running: Sequence[_Running]) -> list[_Running]:
         """Begin what need not wait for another; the rest stays in `waiting`, in its order."""
@@ -97,92 +200,85 @@ class Lane:
         begun: list[_Running] = []
         rest: list[Pending] = []
         for pending in waiting:
-            if not held.isdisjoint(pending.job.touches):
-                held.update(pending.job.touches)
-                rest.append(pending)
+            touches = pending.job.touches
+            if not pending.is_wanted:
                 continue
-            if pending.job.takes_turns:
-                held.update(pending.job.touches)
-            if pending.begin():
-                steps = pending.job.steps()
-                begun.append(_Running(pending, steps, next(steps)))
+            if not held.isdisjoint(touches):
+                held.update(touches)
+                rest.append(pending)
+            elif pending.begin():
+                started = self._started(pending)
+                begun += started
+                if started and pending.job.takes_turns:
+                    held.update(touches)
         waiting[:] = rest
         return begun
 
-    def _round(self, client: Any, running: list[_Running]) -> list[_Running]:
+    def _started(self, pending: Pending) -> list[_Running]:
+        try:
+            steps = pending.job.steps()
+            return [_Running(pending, steps, _packed(next(steps)))]
+        except Exception as error:  # a fault in one job must not end the thread all others wait for
+            self._hand_out({pending.loop: [(pending, error)]})
+            return []
+
+    def _round(self, wire: Wire | None, running: list[_Running]) -> tuple[Wire | None, list[_Running]]:
         """Send what each wants to be sent, and hand the replies to each; returns those that go on."""
         if not running:
-            return []
-        replies = iter(self._send(client, [command for each in running for command in each.commands]))
+            return wire, []
+        wire, replies = self._send(wire, [each.commands for each in running])
         more: list[_Running] = []
         done: defaultdict[asyncio.AbstractEventLoop, list[tuple[Pending, Any]]] = defaultdict(list)
-        for each in running:
-            outcome = _step(each, [next(replies) for _ in each.commands])
+        for each, told in zip(running, replies, strict=True):
+            outcome = _step(each, told)
             if outcome is not each:
                 done[each.pending.loop].append((each.pending, outcome))
             elif each.pending.is_late:
                 done[each.pending.loop].append((each.pending, Unavailable("Others change the same all the time.")))
             else:
                 more.append(each)
+        self._hand_out(done)
+        return wire, more
+
+    def _send(
+        self, wire: Wire | None, groups: Sequence[Sequence[Command]]
+    ) -> tuple[Wire | None, Sequence[Sequence[Reply]]]:
+        if time.monotonic() < self._away_until:
+            return wire, [[Unavailable("Redis is out of reach.")]] * len(groups)
+        try:
+            wire = wire or self._connect()
+            return wire, wire.send(groups)
+        except Exception as error:  # redis-py's errors of clusters have no class in common
+            logger.warning("Redis is out of reach: %s", error)
+            if isinstance(error, RedisTimeout):
+                self._away_until = time.monotonic() + AWAY_SECONDS
+            return wire, [[error]] * len(groups)
+
+    def _hand_out(self, done: Mapping[asyncio.AbstractEventLoop, list[tuple[Pending, Any]]]) -> None:
         for loop, results in done.items():
             try:
                 loop.call_soon_threadsafe(resolve, results, self.orphaned)
             except RuntimeError:
                 # The loop was closed meanwhile: nobody waits for the answer any more.
                 continue
-        return more
-
-    def _send(self, client: Any, commands: Sequence[Command]) -> list[Reply]:
-        """The replies, each of which may be an exception."""
-        if time.monotonic() < self._away_until:
-            return [Unavailable("Redis is out of reach.")] * len(commands)
-        try:
-            replies = self._execute(client, commands)
-            missing = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-            if missing:
-                self._load(client)
-                again = self._execute(client, [commands[place] for place in missing])
-                for place, reply in zip(missing, again, strict=True):
-                    replies[place] = reply
-            return replies
-        except (RedisError, OSError) as error:
-            logger.warning("Redis is out of reach: %s", error)
-            if isinstance(error, RedisTimeout):
-                self._away_until = time.monotonic() + AWAY_SECONDS
-            return [_unavailable(error)] * len(commands)
-
-    def _execute(self, client: Any, commands: Sequence[Command]) -> list[Reply]:
-        if not self._pipelines:
-            return [_one(client, command) for command in commands]
-        pipeline = client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        replies: list[Reply] = pipeline.execute(raise_on_error=False)
-        return replies
-
-    def _load(self, client: Any) -> None:
-        for text in self._scripts.values():
-            client.script_load(text)
 
 
-def _one(client: Any, command: Command) -> Reply:
-    try:
-        return client.execute_command(*command)
-    except ResponseError as error:
-        return error
+def _packed(commands: Sequence[Command]) -> list[Command]:
+    """With text as bytes: one that is no Unicode is a fault of its own job, not of all that are sent with it."""
+    return [
+        (command[0], *(part.encode() if isinstance(part, str) else part for part in command[1:]))
+        for command in commands
+    ]
 
 
-def _step(running: _Running, replies: list[Reply]) -> Any:
+def _step(running: _Running, replies: Sequence[Reply]) -> Any:
     """What came of it: a result or an exception; the same again if it goes on."""
     failure = next((reply for reply in replies if isinstance(reply, Exception)), None)
     if failure is not None:
         running.steps.close()
-        if not isinstance(failure, Unavailable):
-            # Full, loading, a replica, a key of another kind: that is the database's state.
-            logger.error("Redis refused a command: %s", failure)
-        return failure if isinstance(failure, Unavailable) else _unavailable(failure)
+        return _unavailable(failure)
     try:
-        running.commands = running.steps.send(replies)
+        running.commands = _packed(running.steps.send(replies))
     except StopIteration as stop:
         return stop.value
     except SessionStoreError as error:
@@ -194,6 +290,11 @@ def _step(running: _Running, replies: list[Reply]) -> Any:
 
 
 def _unavailable(error: Exception) -> Unavailable:
+    if isinstance(error, Unavailable):
+        return error
+    if isinstance(error, ResponseError):
+        # Full, a replica, a key of another kind: that is the database's state.
+        logger.error("Redis refused a command: %s", error)
     told = Unavailable()
     told.__cause__ = error
     return told

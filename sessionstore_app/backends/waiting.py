@@ -177,10 +177,21 @@ def _first(items: deque[Pending], count: int) -> list[Pending]:
 def resolve(results: list[tuple[Pending, Any]], orphaned: Callable[[Any, Any], None]) -> None:
     """Hand out outcomes, on their loop; `orphaned` hears of a job and its result where nobody waits any more."""
     for pending, outcome in results:
-        if pending.future.done():
-            if outcome is not None and not isinstance(outcome, BaseException):
-                orphaned(pending.job, outcome)
-        elif isinstance(outcome, BaseException):
-            pending.future.set_exception(outcome)
-        else:
-            pending.future.set_result(outcome)
+        if not pending.future.done():
+            if isinstance(outcome, BaseException):
+                pending.future.set_exception(outcome)
+            else:
+                pending.future.set_result(outcome)
+        elif outcome is not None and not isinstance(outcome, BaseException):
+            orphaned(pending.job, outcome)
+
+
+async def answer(pending: Pending, orphaned: Callable[[Any, Any], None]) -> Any:
+    """Wait for the outcome. Raises it where it is an exception."""
+    try:
+        return await pending.future
+    except asyncio.CancelledError:
+        # Answered already, and cancelled before it could take the answer.
+        if pending.future.done() and not pending.future.cancelled() and pending.future.exception() is None:
+            orphaned(pending.job, pending.future.result())
+        raise

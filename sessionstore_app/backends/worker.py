@@ -16,7 +16,9 @@ class Worker:
     def __init__(self, name: str, serve: Callable[[], None]) -> None:
         self._name = name
         self._serve = serve
+        # Of the thread that is or will be; one that was closed finishes a queue of its own.
         self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
+        self._own = threading.local()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._callers: dict[asyncio.AbstractEventLoop, Caller] = {}
@@ -38,23 +40,28 @@ class Worker:
 
     def put(self, *pending: Pending) -> None:
         """Hand over jobs, in their order."""
-        for each in pending:
-            self._queue.put(each)
         with self._lock:
+            for each in pending:
+                self._queue.put(each)
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+                self._thread = threading.Thread(target=self._live, args=[self._queue], name=self._name, daemon=True)
                 self._thread.start()
 
     def close(self) -> None:
         """End the thread; jobs already queued are done first."""
         with self._lock:
             thread, self._thread = self._thread, None
-            if thread is not None:
+            if thread is not None and thread.is_alive():
                 self._queue.put(None)
+                self._queue = queue.SimpleQueue()
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
     # --- in the thread
+
+    def _live(self, own: queue.SimpleQueue[Pending | None]) -> None:
+        self._own.queue = own
+        self._serve()
 
     def take(self, add: Callable[[Pending], object], *, pause: float, is_busy: bool) -> bool:
         """Take what is queued, waiting `pause` seconds for the first; false when the thread should end."""
@@ -67,25 +74,26 @@ class Worker:
         return True
 
     def _next(self, pause: float, *, is_busy: bool) -> Pending | bool:
+        own: queue.SimpleQueue[Pending | None] = self._own.queue
         while True:
             try:
-                pending = self._queue.get(timeout=pause) if pause else self._queue.get_nowait()
+                pending = own.get(timeout=pause) if pause else own.get_nowait()
             except queue.Empty:
                 if is_busy:
                     return True
-                if self._retire():
+                if self._retire(own):
                     return False
                 continue
             if pending is None and is_busy:
                 # Closed: what came before is still done, then the next look finds nothing.
-                self._queue.put(None)
+                own.put(None)
                 return True
             return pending is not None and pending
 
-    def _retire(self) -> bool:
+    def _retire(self, own: queue.SimpleQueue[Pending | None]) -> bool:
         """Stop being the thread, unless something came in the meantime: then nobody else would be started for it."""
         with self._lock:
-            if not self._queue.empty():
+            if not own.empty():
                 return False
             if self._thread is threading.current_thread():
                 self._thread = None

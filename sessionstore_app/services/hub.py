@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
 from sessionstore_app.core.close import CloseReason
+from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.core.sessions import SessionChange
 from sessionstore_app.services import clock, events
 from sessionstore_app.services.bus import Message, layer_bus, node_group, room_group
@@ -141,8 +142,12 @@ class Hub:
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("A background task failed.", exc_info=task.exception())
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Unavailable):
+            # The next renewal of the lease makes it good.
+            logger.warning("A background task has to wait: %s", error)
+        elif error is not None:
+            logger.error("A background task failed.", exc_info=error)
 
     # --- connections
 
@@ -341,15 +346,15 @@ class Hub:
     async def _reopen(self) -> None:
         groups = [node_group(self.node_id), *map(room_group, list(self.rooms)), *self.feed.groups]
         await self._line.open(groups)
-        self._hear_again()
+        self.spawn(self._hear_again())
 
     async def listen_to_itself(self) -> None:
         """Notice a bus that was deaf for a while, and read what may have been missed."""
         await self._line.echo(node_group(self.node_id), self._hear_again)
 
-    def _hear_again(self) -> None:
-        self.spawn(self.keeper.heal(list(self.rooms)))
-        self.spawn(self.feed.heal())
+    async def _hear_again(self) -> None:
+        await self.keeper.heal(list(self.rooms))
+        await self.feed.heal()
 
     def _deliver(self, message: Message) -> None:
         """Take in a message of the bus. What has not exactly our form is dropped: others may write to the layer."""

@@ -112,9 +112,10 @@ class Line:
                 else:
                     _take(deliver, message)
 
-    async def echo(self, group: str, hear_again: Callable[[], None]) -> None:
+    async def echo(self, group: str, hear_again: Callable[[], Awaitable[None]]) -> None:
         """Say something to ourselves, for ever, in a group that is ours. A layer may lose its server and find it again
-        without a word: where the echo failed to come and then came, what was said meanwhile is lost, so `hear_again`.
+        without a word: where the echo failed to come and then came, what was said meanwhile is lost, so `hear_again`,
+        until that can be done.
         """
         is_deaf = False
         while self._bus is not None:
@@ -123,9 +124,7 @@ class Line:
                 self._counters.missed_echoes += 1
                 is_deaf = True
             elif is_deaf:
-                logger.warning("The channel layer is heard again.")
-                is_deaf = False
-                hear_again()
+                is_deaf = not await _try(hear_again)
 
     async def _is_heard(self, bus: Bus, group: str) -> bool:
         self._echo.clear()
@@ -145,8 +144,10 @@ def _take(deliver: Callable[[Message], None], message: Message) -> None:
         logger.exception("A message of the channel layer could not be taken in.")
 
 
-async def _try(reopen: Callable[[], Awaitable[None]]) -> None:
+async def _try(act: Callable[[], Awaitable[None]]) -> bool:
     try:
-        await reopen()
-    except Exception as error:  # still out of reach; the next receive says so too
-        logger.warning("The channel layer is still out of reach: %r", error)
+        await act()
+    except Exception as error:  # the layer, or what is to be read, is still out of reach
+        logger.warning("What the channel layer has lost cannot be read yet: %r", error)
+        return False
+    return True

@@ -86,9 +86,8 @@ def calling_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 async def calling(calling_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(calling_server)
-    yield opened
-    await opened.leave()
+    async with Guests(calling_server) as opened:
+        yield opened
 
 
 async def _visit(server: Server, path: str) -> Any:

@@ -69,6 +69,16 @@ def redis_server(running_redis: RedisServer) -> RedisServer:
     return running_redis
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[RedisServer]:
+    """A Redis Cluster of one node."""
+    with temporary_redis("--cluster-enabled", "yes") as server, server.client() as client:
+        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
+            pass
+        yield server
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database(request: pytest.FixtureRequest) -> str:
     """The alias of either, one after the other."""

@@ -29,15 +29,6 @@ class TestRedis(BackendContract):
         made.close()
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[RedisServer]:
-    with temporary_redis("--cluster-enabled", "yes") as server, server.client() as client:
-        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
-        while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
-            pass
-        yield server
-
-
 class TestRedisCluster(BackendContract):
     """Each space is on one node, by the braces in its keys; what lists them may be on others."""
 

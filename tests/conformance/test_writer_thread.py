@@ -7,14 +7,15 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from sessionstore_app.backends import groupcommit, waiting
 from sessionstore_app.backends.database import DatabaseBackend
-from sessionstore_app.core.entries import Space
+from sessionstore_app.core.entries import Space, WriteResult
 from sessionstore_app.core.operations import Increment
-from sessionstore_app.testing.acts import contents, doing, read, setting, write
+from sessionstore_app.testing.acts import ROOM, contents, doing, read, setting, write
 
 
 async def test_a_query_that_no_database_understands_repeats_nobody_elses_write(backend: DatabaseBackend) -> None:
@@ -89,3 +90,24 @@ async def test_a_caller_that_gives_up_takes_nobody_with_it(backend: DatabaseBack
     await asyncio.gather(*patient)
     assert impatient.cancelled()
     assert (await read(backend)).version in {6, 7}
+
+
+async def test_a_caller_that_is_cancelled_as_it_is_answered_leaves_its_write_to_be_told(
+    backend: DatabaseBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = waiting.resolve
+    tasks: list[asyncio.Task[WriteResult]] = []
+
+    def resolve_and_cancel(*arguments: Any) -> None:
+        resolve(*arguments)
+        for task in tasks:
+            task.cancel()
+
+    told: list[tuple[Space, int]] = []
+    backend.orphaned = lambda space, result: told.append((space, result.version))
+    monkeypatch.setattr(groupcommit, "resolve", resolve_and_cancel)
+    await write(backend, setting("a", 0))
+    tasks.append(asyncio.create_task(write(backend, setting("a", 1))))
+    await asyncio.wait(tasks)
+    assert tasks[0].cancelled()
+    assert told == [(ROOM, 2)]

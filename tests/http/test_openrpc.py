@@ -171,9 +171,8 @@ async def test_a_client_made_of_the_document_alone_can_call_everything(any_serve
 
 @pytest.fixture
 async def each_guests(each_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(each_server)
-    yield opened
-    await opened.leave()
+    async with Guests(each_server) as opened:
+        yield opened
 
 
 async def test_every_result_is_of_its_documented_shape(each_guests: Guests, each_server: Server, room: str) -> None:

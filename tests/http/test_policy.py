@@ -26,9 +26,8 @@ def ruled_server() -> Iterator[Server]:
 
 @pytest.fixture
 async def ruled(ruled_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(ruled_server)
-    yield opened
-    await opened.leave()
+    async with Guests(ruled_server) as opened:
+        yield opened
 
 
 def _bot(server: Server, **granted: Any) -> Http:

@@ -25,9 +25,8 @@ def writing_server() -> Iterator[Server]:
 
 @pytest.fixture
 async def writing(writing_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(writing_server)
-    yield opened
-    await opened.leave()
+    async with Guests(writing_server) as opened:
+        yield opened
 
 
 async def _visit(server: Server, path: str) -> Answer:

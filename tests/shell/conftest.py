@@ -28,6 +28,5 @@ def hasty_server() -> Iterator[Server]:
 @pytest.fixture
 async def hasty(hasty_server: Server) -> AsyncIterator[Guests]:
     """Clients of a server whose times are short."""
-    opened = Guests(hasty_server)
-    yield opened
-    await opened.leave()
+    async with Guests(hasty_server) as opened:
+        yield opened

@@ -18,9 +18,8 @@ def strict_server() -> Iterator[Server]:
 
 @pytest.fixture
 async def strict(strict_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(strict_server)
-    yield opened
-    await opened.leave()
+    async with Guests(strict_server) as opened:
+        yield opened
 
 
 async def test_t16_clearing_costs_a_write(strict: Guests, room: str) -> None:

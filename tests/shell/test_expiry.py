@@ -28,9 +28,8 @@ def reaping_server() -> Iterator[Server]:
 @pytest.fixture
 async def reaping(reaping_server: Server) -> AsyncIterator[Guests]:
     """Clients of a server that looks often for what has ended."""
-    opened = Guests(reaping_server)
-    yield opened
-    await opened.leave()
+    async with Guests(reaping_server) as opened:
+        yield opened
 
 
 def _token(seconds: float) -> str:

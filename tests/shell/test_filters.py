@@ -45,9 +45,8 @@ def database_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.fixture
 async def present(database_server: Server) -> AsyncIterator[Guests]:
     """Clients of a server on either database."""
-    opened = Guests(database_server)
-    yield opened
-    await opened.leave()
+    async with Guests(database_server) as opened:
+        yield opened
 
 
 async def _fred(guests: Guests, staff: Wire, room: str) -> Wire:

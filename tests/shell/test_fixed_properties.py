@@ -180,9 +180,8 @@ def placed_server() -> Iterator[Server]:
 
 @pytest.fixture
 async def placed(placed_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(placed_server)
-    yield opened
-    await opened.leave()
+    async with Guests(placed_server) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("place", ["paris", "quito"])
@@ -223,9 +222,8 @@ def proxied_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 async def proxied(proxied_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(proxied_server)
-    yield opened
-    await opened.leave()
+    async with Guests(proxied_server) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,8 @@ def brief_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.fixture
 async def brief(brief_server: Server) -> AsyncIterator[Guests]:
     """Clients of a server that has little patience."""
-    opened = Guests(brief_server)
-    yield opened
-    await opened.leave()
+    async with Guests(brief_server) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module", params=["uvicorn", "daphne"])
@@ -53,9 +52,8 @@ def patient_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.fixture
 async def patient(patient_server: Server) -> AsyncIterator[Guests]:
     """Clients of a server that is as strict, and waits for those who come back."""
-    opened = Guests(patient_server)
-    yield opened
-    await opened.leave()
+    async with Guests(patient_server) as opened:
+        yield opened
 
 
 def _resume(wire: Wire) -> dict[str, Any]:

@@ -176,9 +176,8 @@ def gracious_server() -> Iterator[Server]:
 
 @pytest.fixture
 async def gracious(gracious_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(gracious_server)
-    yield opened
-    await opened.leave()
+    async with Guests(gracious_server) as opened:
+        yield opened
 
 
 async def test_grace_keeps_a_room_for_who_comes_back(gracious: Guests, room: str) -> None:

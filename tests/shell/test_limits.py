@@ -188,9 +188,8 @@ def strict_server() -> Iterator[Server]:
 
 @pytest.fixture
 async def strict(strict_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(strict_server)
-    yield opened
-    await opened.leave()
+    async with Guests(strict_server) as opened:
+        yield opened
 
 
 async def test_a_socket_may_write_only_so_fast(strict: Guests, room: str) -> None:

@@ -42,9 +42,8 @@ def crowded_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 async def crowded(crowded_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(crowded_server)
-    yield opened
-    await opened.leave()
+    async with Guests(crowded_server) as opened:
+        yield opened
 
 
 def _make_crowd(server: Server, team: str) -> list[str]:

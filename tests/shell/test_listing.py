@@ -41,9 +41,8 @@ def listed_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 async def listed(listed_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(listed_server)
-    yield opened
-    await opened.leave()
+    async with Guests(listed_server) as opened:
+        yield opened
 
 
 async def _team(guests: Guests, room: str, number: int) -> list[str]:

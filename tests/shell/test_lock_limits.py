@@ -35,9 +35,8 @@ def strict_server() -> Iterator[Server]:
 @pytest.fixture
 async def strict(strict_server: Server) -> AsyncIterator[Guests]:
     """Clients of a server that lets a session have few locks."""
-    opened = Guests(strict_server)
-    yield opened
-    await opened.leave()
+    async with Guests(strict_server) as opened:
+        yield opened
 
 
 async def test_d70_a_session_holds_and_awaits_so_many_locks_and_not_one_more(strict: Guests, name: str) -> None:

@@ -39,9 +39,8 @@ def narrow_server() -> Iterator[Server]:
 
 @pytest.fixture
 async def narrow(narrow_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(narrow_server)
-    yield opened
-    await opened.leave()
+    async with Guests(narrow_server) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -21,9 +21,8 @@ def paging_server() -> Iterator[Server]:
 
 @pytest.fixture
 async def paging(paging_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(paging_server)
-    yield opened
-    await opened.leave()
+    async with Guests(paging_server) as opened:
+        yield opened
 
 
 async def test_joining_brings_the_first_page_and_the_whole_count(paging: Guests, room: str) -> None:

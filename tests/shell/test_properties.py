@@ -176,9 +176,8 @@ def asking_server() -> Iterator[Server]:
 
 @pytest.fixture
 async def asking(asking_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(asking_server)
-    yield opened
-    await opened.leave()
+    async with Guests(asking_server) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,8 @@ def ruled_server() -> Iterator[Server]:
 @pytest.fixture
 async def ruled(ruled_server: Server) -> AsyncIterator[Guests]:
     """Clients of a server with a rule whose period is short."""
-    opened = Guests(ruled_server)
-    yield opened
-    await opened.leave()
+    async with Guests(ruled_server) as opened:
+        yield opened
 
 
 @pytest.fixture

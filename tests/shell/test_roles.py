@@ -111,9 +111,8 @@ def strict_server() -> Iterator[Server]:
 
 @pytest.fixture
 async def strict(strict_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(strict_server)
-    yield opened
-    await opened.leave()
+    async with Guests(strict_server) as opened:
+        yield opened
 
 
 async def test_p47_a_room_that_is_not_open_any_more_is_left(strict: Guests, room: str) -> None:

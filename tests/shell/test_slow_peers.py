@@ -26,9 +26,8 @@ def impatient_server() -> Iterator[Server]:
 
 @pytest.fixture
 async def impatient(impatient_server: Server) -> AsyncIterator[Guests]:
-    opened = Guests(impatient_server)
-    yield opened
-    await opened.leave()
+    async with Guests(impatient_server) as opened:
+        yield opened
 
 
 async def _lazy(guests: Guests, room: str) -> Wire:

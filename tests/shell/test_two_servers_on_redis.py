@@ -116,16 +116,17 @@ async def test_redis_is_killed_and_comes_back(
 async def test_a_redis_that_has_lost_everything_is_noticed(
     pair: tuple[Guests, Guests], room: str, redis_server: RedisServer
 ) -> None:
-    """The room begins anew, its peers on both processes are told why, and go on together."""
+    """The room begins anew, and all go on together. Whoever finds it says why; who finds the new room before he hears
+    of it knows only that it was cleared.
+    """
     ann, bo = [await guests.join(room) for guests in pair]
     for number in range(3):
         await ann.call("room.set", room=room, key="before", value=number)
     await bo.expect_change("before", 2)
     with redis_server.client() as client:
         client.flushall()
-    for wire in (ann, bo):
-        cleared = await wire.expect("room.cleared", room=room)
-        assert cleared["reason"] == "STORE_LOST"
+    reasons = {(await wire.expect("room.cleared", room=room))["reason"] for wire in (ann, bo)}
+    assert {"STORE_LOST"} <= reasons <= {"STORE_LOST", "CLEARED"}
     await ann.call("room.set", room=room, key="after", value=1)
     await bo.expect_change("after", 1)
     snapshot = await bo.call("room.snapshot", room=room)

@@ -21,6 +21,12 @@ class Guests:
         self.server = server
         self._wires: list[Wire] = []
 
+    async def __aenter__(self) -> Guests:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.leave()
+
     async def connect(self, **options: Any) -> Wire:
         """A socket whose session is not open yet."""
         wire = await Wire.connect(self.server.address, **options)

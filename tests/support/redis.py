@@ -16,7 +16,8 @@ import redis
 from tests.support.server import free_port
 
 _START_SECONDS = 20
-_DURABLE = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction")
+# With `everysec` a kill may take what an fsync under way holds back, up to two seconds.
+_DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction")
 
 
 def _port() -> int:

@@ -47,14 +47,12 @@ def any_server(request: pytest.FixtureRequest) -> Server:
 @pytest.fixture
 async def guests(server: Server) -> AsyncIterator[Guests]:
     """Clients of `server`."""
-    opened = Guests(server)
-    yield opened
-    await opened.leave()
+    async with Guests(server) as opened:
+        yield opened
 
 
 @pytest.fixture
 async def any_guests(any_server: Server) -> AsyncIterator[Guests]:
     """Clients of `any_server`."""
-    opened = Guests(any_server)
-    yield opened
-    await opened.leave()
+    async with Guests(any_server) as opened:
+        yield opened

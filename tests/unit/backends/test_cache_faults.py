@@ -395,3 +395,20 @@ def test_an_unknown_option_or_cache_is_refused() -> None:
 
 def _keys() -> list[str]:
     return list(caches["stores"]._cache)  # type: ignore[attr-defined]  # of locmem only
+
+
+def test_slots_that_another_has_freed_meanwhile_are_taken(store: StoreBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All were taken when we looked, and when we come to free some, they are free: that is not a full store."""
+    limits = StoreLimits(keys=2)
+    space = call(made(store, limits))
+    probe = cache._Table._probe
+    looked: list[str] = []
+
+    def taken_at_first(table: cache._Table, key: str) -> int | None:
+        looked.append(key)
+        return None if len(looked) == 1 else probe(table, key)
+
+    monkeypatch.setattr(cache._Table, "_probe", taken_at_first)
+    call(store.set(space, "a", "1", limits))
+    assert call(store.items(space)) == {"a": "1"}
+    assert looked == ["a", "a"]

@@ -1,0 +1,225 @@
+"""Redis at bad moments: scripts that go and come, looks that cross writes, callers that go, what is no Unicode."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sessionstore_app.backends import redislane, waiting
+from sessionstore_app.backends.redis import RedisBackend
+from sessionstore_app.backends.redislane import Steps
+from sessionstore_app.core.entries import Author, SessionId, Space, WriteResult
+from sessionstore_app.core.errors import SpaceWiped, Unavailable
+from sessionstore_app.core.operations import Increment
+from sessionstore_app.testing.acts import AT_MS, ROOM, contents, deleting, doing, setting, write
+from tests.support.redis import RedisServer
+
+pytestmark = pytest.mark.redis
+ANN = Author(SessionId("s-1"), "ann")
+LATER_MS = 864_000_000
+
+
+@pytest.fixture(params=["alone", "cluster"])
+def options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Where a server is, emptied: one alone, and one that is a cluster."""
+    server: RedisServer = request.getfixturevalue("redis_server" if request.param == "alone" else "cluster")
+    with server.client() as client:
+        client.flushall()
+    return {"url": server.url, "cluster": request.param == "cluster"}
+
+
+@pytest.fixture
+def backend(options: dict[str, Any]) -> Iterator[RedisBackend]:
+    made = RedisBackend(options)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def other(options: dict[str, Any]) -> Iterator[RedisBackend]:
+    """Of another process."""
+    made = RedisBackend(options)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def server(options: dict[str, Any], redis_server: RedisServer, request: pytest.FixtureRequest) -> RedisServer:
+    found: RedisServer = request.getfixturevalue("cluster") if options["cluster"] else redis_server
+    return found
+
+
+async def test_writes_keep_their_order_while_scripts_go_and_come(backend: RedisBackend, server: RedisServer) -> None:
+    """Another process loads what this one misses, at whatever moment: no op is overtaken and taken for a repeat."""
+    stop = threading.Event()
+    texts = [path.read_text() for path in (Path(redislane.__file__).parent / "lua").glob("*.lua")]
+
+    def meddle() -> None:
+        with server.client() as client:
+            while not stop.is_set():
+                client.script_flush()
+                for text in texts:
+                    client.script_load(text)
+
+    meddler = threading.Thread(target=meddle)
+    meddler.start()
+    try:
+        for turn in range(30):
+            ops = range(turn * 20 + 1, turn * 20 + 21)
+            writing = [asyncio.create_task(write(backend, setting("k", op), by=ANN, op=op)) for op in ops]
+            results = [await each for each in writing]
+            assert [result.duplicate for result in results] == [False] * 20
+            assert [result.version for result in results] == list(ops)
+    finally:
+        stop.set()
+        meddler.join()
+
+
+# --- entries with a time to live
+
+
+def _crossed(backend: RedisBackend, act: Callable[[], Any]) -> Callable[..., Any]:
+    """Let something happen each time after a space was looked at."""
+    look = backend._state
+
+    async def crossed(space: Space, names: Sequence[str] = ()) -> Any:
+        state = await look(space, names)
+        await act()
+        return state
+
+    return crossed
+
+
+async def test_an_entry_that_is_written_while_due_looks_is_due_in_time(
+    backend: RedisBackend, other: RedisBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though another entry of the space lives much longer."""
+    await write(backend, setting("long", 1, ttl_ms=3_600_000))
+    await write(backend, setting("short", 1, ttl_ms=1))
+    await write(backend, deleting("short"))
+    monkeypatch.setattr(backend, "_state", _crossed(backend, lambda: write(other, setting("new", 1, ttl_ms=50))))
+    assert await backend.due(AT_MS + 10, 10) == []
+    monkeypatch.undo()
+    assert [due.key for due in await backend.due(AT_MS + 60, 10)] == ["new"]
+
+
+async def test_an_entry_of_a_space_with_none_before_is_due_too(
+    backend: RedisBackend, other: RedisBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often the space was looked at in vain."""
+    await write(backend, setting("short", 1, ttl_ms=1))
+    await write(backend, deleting("short"))
+    for wait_ms in (10, LATER_MS, 2 * LATER_MS):
+        assert await backend.due(AT_MS + wait_ms, 10) == []
+    monkeypatch.setattr(backend, "_state", _crossed(backend, lambda: write(other, setting("new", 1, ttl_ms=50))))
+    await backend.due(AT_MS + 3 * LATER_MS, 10)
+    monkeypatch.undo()
+    assert [due.key for due in await backend.due(AT_MS + 3 * LATER_MS + 60, 10)] == ["new"]
+
+
+# --- what goes wrong for one
+
+
+async def test_what_is_no_unicode_is_its_own_callers_fault(backend: RedisBackend) -> None:
+    """Those that are sent with it are done."""
+    told = await asyncio.gather(
+        write(backend, setting("good", 1)), write(backend, setting("\ud800", 1)), return_exceptions=True
+    )
+    assert isinstance(told[0], WriteResult)
+    assert isinstance(told[1], UnicodeEncodeError)
+    assert await contents(backend) == {"good": 1}
+    backend.close()
+    assert (await write(backend, setting("good", 2))).version == 2
+
+
+async def test_a_cluster_out_of_reach_is_unavailable_at_once_and_again() -> None:
+    backend = RedisBackend({"url": "redis://127.0.0.1:1/0", "cluster": True})
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await write(backend, setting("a", 1))
+    names = {thread.name for thread in threading.enumerate() if thread.is_alive()}
+    assert "sessionstore-redis" in names
+    backend.close()
+
+
+async def test_a_caller_that_is_cancelled_as_it_is_answered_leaves_its_write_to_be_told(
+    backend: RedisBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = waiting.resolve
+    tasks: list[asyncio.Task[WriteResult]] = []
+
+    def resolve_and_cancel(*arguments: Any) -> None:
+        resolve(*arguments)
+        for task in tasks:
+            task.cancel()
+
+    told: list[tuple[Space, int]] = []
+    backend.orphaned = lambda space, result: told.append((space, result.version))
+    monkeypatch.setattr(redislane, "resolve", resolve_and_cancel)
+    tasks.append(asyncio.create_task(write(backend, setting("a", 1))))
+    await asyncio.wait(tasks)
+    assert tasks[0].cancelled()
+    assert told == [(ROOM, 1)]
+
+
+class Turn:
+    """A job that may need several steps: others on the same space wait for it."""
+
+    touches = (ROOM,)
+    takes_turns = True
+
+    def steps(self) -> Steps:
+        return (yield [("PING",)])
+
+
+async def test_jobs_of_callers_that_have_gone_hold_nothing_up(backend: RedisBackend) -> None:
+    """However many there are, the one behind them has its turn with the next round trip."""
+    loop = asyncio.get_running_loop()
+    waiting_jobs = [waiting.Pending(Turn(), loop.create_future(), loop) for _ in range(501)]
+    for gone in waiting_jobs[:500]:
+        gone.future.cancel()
+    (begun,) = backend._lane._begun(list(waiting_jobs), [])
+    assert begun.pending is waiting_jobs[-1]
+
+
+async def test_a_repeat_of_what_changed_nothing_is_answered_with_what_there_is(
+    backend: RedisBackend, other: RedisBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was done by another process between the look and the answer."""
+    await write(backend, setting("count", 41))
+    change = doing("count", Increment(by=0))
+    send = redislane._step
+    crossed: list[WriteResult] = []
+    look = threading.Event()
+
+    def step(running: Any, replies: Any) -> Any:
+        outcome = send(running, replies)
+        if outcome is running and not look.is_set():
+            look.set()
+            crossed.append(asyncio.run(write(other, change, by=ANN, op=7)))
+        return outcome
+
+    monkeypatch.setattr(redislane, "_step", step)
+    result = await write(backend, change, by=ANN, op=7)
+    monkeypatch.undo()
+    assert (result.duplicate, [entry.value for entry in result.entries]) == (True, [41])
+
+
+# --- what is listed
+
+
+async def test_late_writes_to_wiped_spaces_leave_nothing_listed(backend: RedisBackend, server: RedisServer) -> None:
+    for number in range(5):
+        space = Space(f"room:late:{number}")
+        await write(backend, setting("a", 1, ttl_ms=5), space=space)
+        await backend.wipe(space)
+        with pytest.raises(SpaceWiped):
+            await write(backend, setting("a", 1, ttl_ms=5), space=space)
+    await backend.forget_wiped(2**52)
+    with server.client() as client:
+        assert client.keys("*") == []
