@@ -105,3 +105,13 @@ class TestThirdParty(StoreContract):
     @pytest.fixture
     def store(self) -> StoreBackend:
         return DictStore({"NAME": "theirs"})
+
+    async def test_s32_a_store_of_somebody_elses_is_destroyed_as_a_whole(self, store: StoreBackend) -> None:
+        space, other = await made(store), await made(store)
+        for each in (space, other):
+            await store.set(each, "a", "1", StoreLimits())
+            await store.set(each, "b", "2", StoreLimits())
+        await store.destroy(space, mark=True)
+        with pytest.raises(StoreDestroyed):
+            await store.items(space)
+        assert await store.items(other) == {"a": "1", "b": "2"}

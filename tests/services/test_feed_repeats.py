@@ -32,7 +32,7 @@ A, C = State.ACTIVE, State.CLOSED
 # --- what comes again, and what comes late
 
 
-async def test_repeats_of_all_that_ever_happened_change_nothing(
+async def test_s45_repeats_of_all_that_ever_happened_change_nothing(
     pair: Pair, deaf_layer: DeafLayer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[tuple[str, dict[str, Any]]] = []

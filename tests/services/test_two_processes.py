@@ -157,7 +157,7 @@ async def test_t25_forged_messages_are_dropped_and_counted(pair: Pair, deaf_laye
     assert [frame["method"] for frame in there.frames[before:]] == ["room.changed"] * 2
 
 
-async def test_a_write_is_acknowledged_though_the_layer_is_out_of_reach(pair: Pair, deaf_layer: DeafLayer) -> None:
+async def test_s47_a_write_is_acknowledged_though_the_layer_is_out_of_reach(pair: Pair, deaf_layer: DeafLayer) -> None:
     """It is stored; others find it by comparing versions, at the latest when their lease is renewed."""
     here, there = await _clients(pair, 1)
     deaf_layer.is_deaf = True

@@ -72,7 +72,7 @@ def named(value: object) -> str:
 
 
 @pytest.mark.parametrize(("room", "event"), EVENTS, ids=named)
-def test_an_event_arrives_as_it_was_sent(room: str, event: RoomEvent | NodeEvent) -> None:
+def test_s40_an_event_of_each_kind_arrives_as_it_was_sent(room: str, event: RoomEvent | NodeEvent) -> None:
     assert events.decode(events.encode(event, room, "n1")) == (room, event)
 
 
@@ -214,7 +214,7 @@ def test_a_process_that_serves_nobody_tells_all_nodes() -> None:
     assert _told(events.session_messages(own, "")) == [(SESSIONS_GROUP, ["own"]), (node_group("n1"), ["own"])]
 
 
-def test_many_changes_are_several_messages_in_order() -> None:
+def test_s41_many_changes_are_several_messages_in_order() -> None:
     happened = [session_change(f"s{n}", kind=Kind.PROPERTIES, node_id="n2") for n in range(2 * CHANGES_A_MESSAGE + 1)]
     ids = [change.session_id for change in happened]
     told = _told(events.session_messages(happened, "n1"))
