@@ -79,6 +79,8 @@ class Settings:
     sockets_per_user: int = 10
     sockets_per_address: int = 100
     sockets_per_process: int = 10_000
+    # Over how long a process that is told to stop closes its sockets; 0 leaves SIGTERM to the server.
+    drain_seconds: float = 5
     # Peers in a page of the list; in larger rooms joins and leaves are told once an interval.
     peers_per_page: int = 100
     peers_interval_seconds: float = 1

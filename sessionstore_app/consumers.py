@@ -33,7 +33,7 @@ from sessionstore_app.handshake import Handshake, Refusal, SocketCounts
 from sessionstore_app.protocol import gate, jsonrpc, methods
 from sessionstore_app.protocol.jsonrpc import Batch, Refused, Request
 from sessionstore_app.ratelimit import RefusedFrames, WriteBucket
-from sessionstore_app.services import policy, presence, transports, watching
+from sessionstore_app.services import hub, policy, presence, transports, watching
 from sessionstore_app.services.connection import Connection, run_to_first_suspension
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.localroom import LocalRoom
@@ -63,7 +63,7 @@ class SessionStoreConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has
         """Serve one socket."""
         await receive()
         found = handshake.read(scope, transports.real_peer(receive, send))
-        refusal = found if isinstance(found, Refusal) else counts.admit(found.address)
+        refusal = found if isinstance(found, Refusal) else _admit(found)
         if refusal is not None or isinstance(found, Refusal):
             await _refuse(scope, send, refusal or found)  # type: ignore[arg-type]  # one of them is a refusal
             return
@@ -74,6 +74,13 @@ class SessionStoreConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has
             await socket.serve(receive)
         finally:
             counts.release(found.address)
+
+
+def _admit(found: Handshake) -> Refusal | None:
+    running = hub.running()
+    if running is not None and running.is_draining:
+        return Refusal(503, "The process was told to stop.")
+    return counts.admit(found.address)
 
 
 async def _refuse(scope: Scope, send: Send, refusal: Refusal) -> None:

@@ -266,10 +266,10 @@ def methods(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 @require_safe
 async def health(request: HttpRequest) -> HttpResponse:
-    """200 where the database answers, else 503; and whether this process serves sockets, and how many."""
+    """200 where the database answers and the process was not told to stop, else 503; and how many sockets it serves."""
     running = hub.running()
     told: dict[str, Any] = {
-        "status": "ok",
+        "status": "draining" if running is not None and running.is_draining else "ok",
         "database": "ok",
         "node": None if running is None else running.node_id,
         "sockets": 0 if running is None else len(running.connections),

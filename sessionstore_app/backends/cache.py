@@ -88,6 +88,8 @@ class CacheStore(StoreBackend):
     async def set(self, space: Space, key: str, text: str, limits: StoreLimits) -> None:
         size = jsontext.size_bytes(text)
         if size > limits.value_bytes:
+            # A store that is not there says so whatever the value.
+            await self._run(lambda cache: _Door(cache, self._timeout, space).enter())
             raise ValueTooLarge(limit=limits.value_bytes, actual=size)
         await self._put(space, key, text)
 

@@ -81,6 +81,8 @@ class Hub:
         self.rooms: dict[str, LocalRoom] = {}
         self.connections: dict[Connection, None] = {}
         self.counters = Counters()
+        # The process was told to stop: no new sockets.
+        self.is_draining = False
         # Sessions being opened, resumed or ended: the record and this process may differ about them for a moment.
         self.in_transit: set[str] = set()
         self._line = Line(layer_bus(), self._context, self.counters)

@@ -24,6 +24,7 @@ from sessionstore_app.models import SessionState
 from sessionstore_app.protocol import frames
 from sessionstore_app.services import (
     clock,
+    drain,
     entrylog,
     facts,
     history,
@@ -258,6 +259,7 @@ async def _start() -> Hub:
     started.spawn(_every(lambda: conf.current().reap_seconds, presence.reap))
     started.spawn(_every(lambda: conf.current().forget_seconds, presence.forget))
     hub.set_running(started)
+    drain.at_sigterm(started)
     return started
 
 
@@ -280,6 +282,7 @@ async def stop_hub() -> None:
 
 async def stop(found: Hub) -> None:
     """Stop a hub of this loop in order, whether or not it is the process's."""
+    drain.leave_sigterm(found)
     for connection in list(found.connections):
         connection.close(CloseReason.SERVER_SHUTDOWN)
     await found.settle()

@@ -1,4 +1,5 @@
-"""What is behind the socket, for servers known by type: a faster way to it, and who is at its other end.
+"""What is behind the socket, for servers known by type: a faster way to it, a close with any code, and who is at its
+other end.
 
 Any ASGI server is served by its `send`. Where the server is one whose insides are known, a finished WebSocket frame
 goes to the transport itself: encoded once for everybody who is sent the same text, without a message and a coroutine
@@ -71,6 +72,23 @@ def _frame(payload: bytes) -> bytes:
     if size < 65_536:
         return struct.pack("!BBH", 0x81, 126, size) + payload
     return struct.pack("!BBQ", 0x81, 127, size) + payload
+
+
+# --- saying goodbye
+
+# All that Daphne's `send` lets pass; a server that stops has a code of its own (RFC 6455, section 7.4).
+_CODES_OF_DAPHNE = frozenset({1000, *range(3_000, 5_000)})
+
+
+def try_close(send: Any, code: int) -> bool:
+    """Close the socket where the server's `send` would refuse the code; false if it must go by `send`."""
+    if code in _CODES_OF_DAPHNE:
+        return False
+    server = _server(send)
+    if not _is_one_of(server, _DAPHNE_TYPES) or not hasattr(server, "sendCloseFrame"):
+        return False
+    server.sendCloseFrame(code=code)
+    return True
 
 
 # --- who is at the other end

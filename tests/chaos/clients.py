@@ -6,6 +6,8 @@ import asyncio
 from functools import partial
 from typing import Any
 
+from websockets.exceptions import InvalidStatus
+
 from tests.support.copies import Follower, snapshot_copy
 from tests.support.server import Server
 from tests.support.wire import Refused, Wire, eventually
@@ -73,7 +75,7 @@ class Persistent:
                 self.wire = await Wire.connect(self._server.address)
                 resume = {"session_id": self._session["session_id"], "resume_token": self._session["resume_token"]}
                 self._session = await self.wire.open(resume={**resume, "rooms": {self._room: self.follower.position()}})
-            except OSError:
+            except (OSError, InvalidStatus):  # nobody is there, or it stops and lets nobody in
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 break

@@ -146,11 +146,28 @@ class Server:
 
     def kill(self) -> None:
         """End it as a crash would: it says goodbye to nobody."""
-        self._end(signal.SIGKILL)
+        self._tell(signal.SIGKILL)
+        self.wait()
 
     def terminate(self) -> None:
         """Ask it to shut down, and wait until it has."""
-        self._end(signal.SIGTERM)
+        self.tell_to_stop()
+        self.wait()
+
+    def tell_to_stop(self) -> None:
+        """Ask it to shut down."""
+        self._tell(signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Wait until it has shut down, which it was asked for."""
+        assert self._process is not None, "the server does not run"
+        process, self._process = self._process, None
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"the server did not end:\n{self.log[-4_000:]}") from None
 
     def pause(self) -> None:
         """Stop it where it stands."""
@@ -189,16 +206,9 @@ class Server:
             return False
         return True
 
-    def _end(self, how: signal.Signals) -> None:
+    def _tell(self, how: signal.Signals) -> None:
         assert self._process is not None, "the server does not run"
-        process, self._process = self._process, None
-        process.send_signal(how)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise AssertionError(f"the server did not end by {how.name}:\n{self.log[-4_000:]}") from None
+        self._process.send_signal(how)
 
 
 @contextmanager

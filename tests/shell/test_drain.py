@@ -1,0 +1,67 @@
+"""A server that is told to stop: 1012 to all, a few at a time, nobody new, and nobody leaves."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sessionstore_app.services import drain
+from tests.support.guests import Guests
+from tests.support.http import request
+from tests.support.rows import session_rows
+from tests.support.server import Kind, Server, database, running
+from tests.support.wire import eventually, refused_handshake
+
+ROOM = "standup"
+# It takes a second to close so many.
+CROWD = drain.PER_SECOND
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
+async def test_all_are_told_1012_and_are_away_in_the_record(kind: Kind) -> None:
+    """Also by Daphne, which itself drops its sockets without a word."""
+    with database() as url, running(kind=kind, database_url=url) as server:
+        wires = await Guests(server).crowd(ROOM, 20)
+        await asyncio.to_thread(server.terminate)
+        for wire in wires:
+            await wire.expect_closed(1012)
+        ids = sorted(wire.id for wire in wires)
+        assert session_rows(server, *ids) == [("DISCONNECTED", "SERVER_SHUTDOWN")] * len(wires)
+
+
+async def test_meanwhile_nobody_new_is_let_in_and_those_still_there_are_served() -> None:
+    with running() as server:
+        guests = Guests(server)
+        wires = [wire for _ in range(CROWD // 100) for wire in await guests.crowd(ROOM, 100)]
+        server.tell_to_stop()
+
+        async def refused() -> bool:
+            try:
+                return await refused_handshake(server.address) == 503
+            except AssertionError:
+                return False  # it was not told yet
+
+        await eventually(refused, "handshakes are refused")
+        assert await _health(server) == (503, "draining")
+        # The last of them is served to its end.
+        assert (await wires[-1].call("room.set", room=ROOM, key="k", value=1))["version"] == 1
+        assert not wires[0].is_open
+        await asyncio.to_thread(server.wait)
+        for wire in wires:
+            await wire.expect_closed(1012)
+
+
+async def test_the_second_sigterm_is_the_servers_own() -> None:
+    """Whoever is in a hurry does not wait for the rest."""
+    with running() as server:
+        wires = [wire for _ in range(CROWD // 100) for wire in await Guests(server).crowd(ROOM, 100)]
+        server.tell_to_stop()
+        await asyncio.to_thread(server.terminate)
+        for wire in wires:
+            await wire.expect_closed(1012)
+
+
+async def _health(server: Server) -> tuple[int, str]:
+    answer = await asyncio.to_thread(request, server.host, "GET", "/sessionstore/health/")
+    return answer.status, answer.json["status"]
