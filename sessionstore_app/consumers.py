@@ -79,7 +79,7 @@ class SessionStoreConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has
 def _admit(found: Handshake) -> Refusal | None:
     running = hub.running()
     if running is not None and running.is_draining:
-        return Refusal(503, "The process was told to stop.")
+        return Refusal(503, "The process was told to stop.", CloseReason.SERVER_SHUTDOWN.code)
     return counts.admit(found.address)
 
 
@@ -88,6 +88,9 @@ async def _refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
     if refusal.status != 403 and "websocket.http.response" in scope.get("extensions", {}):
         await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": []})
         await send({"type": "websocket.http.response.body", "body": b""})
+    elif refusal.code is not None:
+        await send({"type": "websocket.accept"})
+        await transports.close(send, refusal.code)
     else:
         # Before it is accepted, a close is an HTTP 403.
         await send({"type": "websocket.close"})

@@ -52,10 +52,13 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An HTTP status and the sentence for the log."""
+    """An HTTP status and the sentence for the log; and the close code by which a server says it that knows one status
+    only, 403, after which clients do not come again.
+    """
 
     status: int
     why: str
+    code: int | None = None
 
 
 def read(scope: Mapping[str, Any], peer: Peer | None = None) -> Handshake | Refusal:

@@ -19,8 +19,9 @@ from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.errors import NotOpen
 from sessionstore_app.core.jsontext import size_bytes
 from sessionstore_app.protocol import frames
+from sessionstore_app.services import transports
 from sessionstore_app.services.allowance import FilterAllowance
-from sessionstore_app.services.transports import TrySend, fast_path, try_close
+from sessionstore_app.services.transports import TrySend, fast_path
 
 if TYPE_CHECKING:
     from sessionstore_app.services.hub import Hub
@@ -290,8 +291,7 @@ class Connection:
 
     async def _close(self, code: int) -> None:
         try:
-            if not try_close(self._send, code):
-                await self._send({"type": "websocket.close", "code": code})
+            await transports.close(self._send, code)
         except Exception as error:  # servers raise what they like at a socket that is gone already
             logger.debug("The socket was gone before it was closed: %r", error)
 

@@ -80,15 +80,13 @@ def _frame(payload: bytes) -> bytes:
 _CODES_OF_DAPHNE = frozenset({1000, *range(3_000, 5_000)})
 
 
-def try_close(send: Any, code: int) -> bool:
-    """Close the socket where the server's `send` would refuse the code; false if it must go by `send`."""
-    if code in _CODES_OF_DAPHNE:
-        return False
+async def close(send: Any, code: int) -> None:
+    """Close the socket with any code. Raises what the server raises at a socket that is gone."""
     server = _server(send)
-    if not _is_one_of(server, _DAPHNE_TYPES) or not hasattr(server, "sendCloseFrame"):
-        return False
-    server.sendCloseFrame(code=code)
-    return True
+    if code in _CODES_OF_DAPHNE or not _is_one_of(server, _DAPHNE_TYPES) or not hasattr(server, "sendCloseFrame"):
+        await send({"type": "websocket.close", "code": code})
+    else:
+        server.sendCloseFrame(code=code)
 
 
 # --- who is at the other end

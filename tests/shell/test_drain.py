@@ -30,6 +30,18 @@ async def test_all_are_told_1012_and_are_away_in_the_record(kind: Kind) -> None:
         assert session_rows(server, *ids) == [("DISCONNECTED", "SERVER_SHUTDOWN")] * len(wires)
 
 
+async def test_daphne_which_knows_no_503_tells_who_comes_now_to_come_again() -> None:
+    """A 403 would be for good."""
+    with running(kind="daphne") as server:
+        guests = Guests(server)
+        wires = [wire for _ in range(CROWD // 100) for wire in await guests.crowd(ROOM, 100)]
+        server.tell_to_stop()
+        await wires[0].expect_closed(1012)
+        late = await guests.connect()
+        await late.expect_closed(1012)
+        await asyncio.to_thread(server.wait)
+
+
 async def test_meanwhile_nobody_new_is_let_in_and_those_still_there_are_served() -> None:
     with running() as server:
         guests = Guests(server)
