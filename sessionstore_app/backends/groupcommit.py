@@ -190,7 +190,11 @@ class GroupCommit:
 
     def _change(self, connection: BaseDatabaseWrapper, batch: Sequence[Attempted], *, own: bool) -> list[Outcome]:
         with transaction.atomic(using=connection.alias), nullcontext() if own else _hardly_waiting(connection):
-            # SQLite has waited for its lock by now: who was given up meanwhile is left out, and nothing of it is done.
+            if own and connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT")
+            # SQLite has waited for its lock by now, PostgreSQL has shown that it answers: who was given up meanwhile is
+            # left out, and nothing of it is done.
             begun = {position for position, attempted in enumerate(batch) if attempted.begin()}
             outcomes = iter(self._work.change(connection, [batch[position].job for position in sorted(begun)]))
             return [next(outcomes) if position in begun else None for position in range(len(batch))]

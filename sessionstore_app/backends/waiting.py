@@ -21,8 +21,9 @@ MAX_BATCH = 256
 MAX_READS = 16
 # The thread ends, and gives its connection back, when nothing came for so long.
 IDLE_SECONDS = 5.0
-# A job whose rows are locked elsewhere is tried again for so long.
-PATIENCE_SECONDS = 2.0
+# A job that has not begun, or whose rows are locked elsewhere, is given up after so long; its caller is told a moment
+# later, within two seconds.
+PATIENCE_SECONDS = 1.75
 RETRY_SECONDS = 0.005
 
 
