@@ -13,4 +13,5 @@ urlpatterns = [
     path("openrpc.json", views.openrpc, name="openrpc"),
     path("methods/", views.methods, name="methods"),
     path("health/", views.health, name="health"),
+    path("metrics/", views.metrics, name="metrics"),
 ]

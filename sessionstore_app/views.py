@@ -279,3 +279,16 @@ async def health(request: HttpRequest) -> HttpResponse:
     except SessionStoreError:
         told |= {"status": "degraded", "database": "away"}
     return JsonResponse(told, status=200 if told["status"] == "ok" else 503, headers=_PRIVATE)
+
+
+@outside_transactions
+@csrf_exempt
+@require_safe
+async def metrics(request: HttpRequest) -> HttpResponse:
+    """What this process counted, for Prometheus; 404 where the extra `metrics` is not installed."""
+    try:
+        from sessionstore_app import metrics as ours  # prometheus-client may not be there
+    except ImportError:
+        hint = "Install django-sessionstore-app[metrics]."
+        return HttpResponse(hint, status=404, content_type="text/plain; charset=utf-8", headers=_PRIVATE)
+    return HttpResponse(ours.exposition(), content_type=ours.CONTENT_TYPE, headers=_PRIVATE)

@@ -34,6 +34,7 @@ from django.db import router
 
 from sessionstore_app.backends.groupcommit import hop
 from sessionstore_app.backends.stores import StoreBackend
+from sessionstore_app.backends.threadcaches import thread_cache
 from sessionstore_app.backends.waiting import PATIENCE_SECONDS, RETRY_SECONDS
 from sessionstore_app.core import jsontext
 from sessionstore_app.core.entries import Space
@@ -121,7 +122,7 @@ class CacheStore(StoreBackend):
 
         def work() -> T:
             with self._turns:
-                return act(caches[self.alias])
+                return act(thread_cache(self.alias))
 
         try:
             if self._using is None:

@@ -215,7 +215,7 @@ _PARTS = ("tally", "entries", "ops", "fences", "wiped")
 def _connector(options: dict[str, Any]) -> Callable[[], Wire]:
     """What connects; nothing is connected to yet. Raises TypeError for options that do not go together."""
     url, sentinels, service = (options.pop(name, None) for name in ("url", "sentinels", "service"))
-    is_cluster = options.pop("cluster", False)
+    is_cluster, to_sentinels = options.pop("cluster", False), options.pop("sentinel_kwargs", {})
     if (url is None) == (sentinels is None) or (sentinels is None) != (service is None):
         raise TypeError("RedisBackend takes a url, or sentinels and a service.")
     given = {
@@ -231,7 +231,11 @@ def _connector(options: dict[str, Any]) -> Callable[[], Wire]:
     if sentinels is not None:
         watchers: Any = Sentinel  # not typed
         watched = [tuple(each) for each in sentinels]
-        return lambda: Together(watchers(watched, **given).master_for(service), scripts)
+        # As their master is, but with no name and password unless they are given theirs.
+        asked = {name: value for name, value in given.items() if name.startswith(("socket_", "retry", "ssl"))}
+        return lambda: Together(
+            watchers(watched, sentinel_kwargs={**asked, **to_sentinels}, **given).master_for(service), scripts
+        )
     return lambda: Together(redis.Redis.from_url(url, **given), scripts)
 
 

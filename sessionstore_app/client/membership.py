@@ -148,12 +148,14 @@ class Membership:
         same = told["epoch"] == self.epoch
         version = told.get("version", 0)
         news = [entry_of(each) for each in entries]
-        if whole or not same:
-            self.held.replace(news, version if same else None)
+        # All there is, and older than what is held: the store has lost something, and versions have begun anew.
+        anew = not same or (whole and version < self.version)
+        if whole or anew:
+            self.held.replace(news, None if anew else version)
         else:
             self.held.apply(news)
         self.epoch = told["epoch"]
-        self.version = max(version, self.version) if same else version
+        self.version = version if anew else max(version, self.version)
 
     def _peers(self, params: Params) -> None:
         own = self.context.link.opened["session_id"]

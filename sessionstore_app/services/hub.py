@@ -120,6 +120,11 @@ class Hub:
         if self._losses:
             await asyncio.wait(list(self._losses), timeout=seconds)
 
+    @property
+    def is_deaf(self) -> bool:
+        """True while the bus does not bring our own word back."""
+        return self._line.is_deaf
+
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run in the background; the hub owns the task, a failure is logged."""
         task = self.loop.create_task(coroutine, context=self._context.copy())
@@ -267,7 +272,7 @@ class Hub:
         """What this process did in rooms: take all of it in, then tell the others."""
         for name, event in happened:
             self._take_in(name, event)
-        await self._line.publish(events.room_messages(happened, self.node_id))
+        await self._publish(events.room_messages(happened, self.node_id))
 
     async def announce_sessions(self, changes: Sequence[SessionChange]) -> None:
         """What this process did to sessions: tell who listens, and the nodes that serve them."""
@@ -277,14 +282,20 @@ class Hub:
                 await asyncio.sleep(0)
             self._take_in_node_event(SessionsChanged(tuple(changes[start : start + AT_A_TIME])))
         if not self._line.is_alone:
-            await self._line.publish(events.session_messages(changes, self.node_id))
+            await self._publish(events.session_messages(changes, self.node_id))
 
     async def tell_nodes(self, told: Sequence[tuple[str, NodeEvent]]) -> None:
         """Tell nodes something that concerns sessions they serve."""
         for node_id, event in told:
             if node_id == self.node_id:
                 self._take_in_node_event(event)
-        await self._line.publish(events.node_messages(told, self.node_id))
+        await self._publish(events.node_messages(told, self.node_id))
+
+    async def _publish(self, messages: Sequence[tuple[str, Message]]) -> None:
+        if self.is_deaf and messages:
+            self._line.publish_unheard(messages, self.spawn)
+        else:
+            await self._line.publish(messages)
 
     # --- what is heard
 
@@ -305,12 +316,17 @@ class Hub:
             case Changed():
                 self._take_in_change(room, event)
             case RosterDelta():
+                self._count(event.roster, room.roster)
                 for ready in room.hear_roster(event):
                     self.rosters.tell(room, ready)
             case RoomCleared():
                 self._take_in_clearing(room, event)
             case Said(text):
                 room.say(text)
+
+    def _count(self, version: int, known: int) -> None:
+        self.counters.repeated_changes += version <= known
+        self.counters.early_changes += version > known + 1
 
     def hear_again(self, room: LocalRoom) -> None:
         """Take in what came while the room was read."""
@@ -321,7 +337,9 @@ class Hub:
     def _take_in_change(self, room: LocalRoom, changed: Changed) -> None:
         if room.epoch != changed.epoch:
             self._heal_soon(room.name)
-        elif room.hear(changed):
+            return
+        self._count(changed.version, room.version)
+        if room.hear(changed):
             self.mark_dirty(room)
 
     def _take_in_clearing(self, room: LocalRoom, cleared: RoomCleared) -> None:
@@ -380,7 +398,9 @@ class Hub:
 
     def _heal_gap(self, name: str) -> None:
         self._gapped.discard(name)
-        if name in self.rooms:
+        room = self.rooms.get(name)
+        if room is not None:
+            self.counters.lost_changes += room.is_gapped
             self.spawn(self.keeper.heal([name]))
 
 

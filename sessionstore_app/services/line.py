@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.services.bus import Bus, Message
@@ -22,21 +24,33 @@ REOPEN_SECONDS = 0.5
 # A process says something to itself so often, and takes the bus for deaf if it does not hear it within that time.
 ECHO_SECONDS = 0.5
 _ECHO: Message = {"type": "echo"}
+# Of a bus that is deaf no more than so many answers are awaited at once.
+MOST_UNHEARD = 100
+
+Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
 
 
+@dataclass(slots=True)
 class Counters:
-    """How often the bus failed, brought nonsense or did not bring our own word, and how often a room or the sessions
-    were read to heal them.
-    """
+    """What the bus did to this process since it started, and what was done about it."""
 
-    __slots__ = ("bus_failures", "dropped_messages", "healed_rooms", "healed_sessions", "missed_echoes")
-
-    def __init__(self) -> None:
-        self.bus_failures = 0
-        self.dropped_messages = 0
-        self.healed_rooms = 0
-        self.healed_sessions = 0
-        self.missed_echoes = 0
+    # Messages that the bus did not take, and readings of it that failed.
+    bus_failures: int = 0
+    # Places on the bus that were taken anew after one.
+    bus_reopenings: int = 0
+    # Times that our own word did not come back.
+    missed_echoes: int = 0
+    # Messages that were none of ours.
+    dropped_messages: int = 0
+    # Changes of entries and rosters that came again, that came before an earlier one, and gaps that nothing filled.
+    repeated_changes: int = 0
+    early_changes: int = 0
+    lost_changes: int = 0
+    # Rooms, and the sessions that somebody listens to, that were read because something was missed.
+    healed_rooms: int = 0
+    healed_sessions: int = 0
+    # Rooms that began anew because their store was gone or older than what was known of it.
+    lost_stores: int = 0
 
 
 class Line:
@@ -47,6 +61,9 @@ class Line:
         self._context = context
         self._counters = counters
         self._echo = asyncio.Event()
+        # What was said last to ourselves did not come back.
+        self.is_deaf = False
+        self._unheard = 0
 
     @property
     def is_alone(self) -> bool:
@@ -96,6 +113,20 @@ class Line:
             self._counters.bus_failures += len(late) + len(failed)
             logger.warning("The channel layer did not take %s messages: %r", len(late) + len(failed), failed[:1])
 
+    def publish_unheard(self, messages: Sequence[tuple[str, Message]], spawn: Spawn) -> None:
+        """Hand messages to a bus that is deaf: it may take them or not, so nobody waits for that."""
+        if self._unheard < MOST_UNHEARD:
+            self._unheard += 1
+            spawn(self._publish_unheard(messages))
+        else:
+            self._counters.bus_failures += len(messages)
+
+    async def _publish_unheard(self, messages: Sequence[tuple[str, Message]]) -> None:
+        try:
+            await self.publish(messages)
+        finally:
+            self._unheard -= 1
+
     async def listen(self, deliver: Callable[[Message], None], reopen: Callable[[], Awaitable[None]]) -> None:
         """Hand on what comes, for ever; after a failure, `reopen`."""
         while self._bus is not None:
@@ -105,7 +136,7 @@ class Line:
                 self._counters.bus_failures += 1
                 logger.warning("The channel layer failed: %r", error)
                 await asyncio.sleep(REOPEN_SECONDS)
-                await _try(reopen)
+                self._counters.bus_reopenings += await _try(reopen)
             else:
                 if message.get("type") == _ECHO["type"]:
                     self._echo.set()
@@ -117,14 +148,15 @@ class Line:
         without a word: where the echo failed to come and then came, what was said meanwhile is lost, so `hear_again`,
         until that can be done.
         """
-        is_deaf = False
+        has_missed = False
         while self._bus is not None:
             await asyncio.sleep(ECHO_SECONDS)
-            if not await self._is_heard(self._bus, group):
+            self.is_deaf = not await self._is_heard(self._bus, group)
+            if self.is_deaf:
                 self._counters.missed_echoes += 1
-                is_deaf = True
-            elif is_deaf:
-                is_deaf = not await _try(hear_again)
+                has_missed = True
+            elif has_missed:
+                has_missed = not await _try(hear_again)
 
     async def _is_heard(self, bus: Bus, group: str) -> bool:
         self._echo.clear()

@@ -127,6 +127,7 @@ class Presence:
 
     async def _lose_store(self, room: str, epoch: Epoch) -> None:
         """The backend has forgotten what it acknowledged: the room goes on under a new epoch, and everybody is told."""
+        self.hub.counters.lost_stores += 1
         logger.error("The store of a room went back in time; the room starts anew.")
         _, happened = await record.run(jobs.Clear(room=room, reason="STORE_LOST", only_epoch=epoch))
         await tell(happened)

@@ -19,6 +19,7 @@ from django.core.cache.backends.db import BaseDatabaseCache
 from django.core.cache.backends.dummy import DummyCache
 
 from sessionstore_app import conf
+from sessionstore_app.backends.threadcaches import thread_cache
 from sessionstore_app.core.site import SiteSessionInfo
 
 logger = logging.getLogger("sessionstore_app")
@@ -66,7 +67,7 @@ class SiteCache:
 
     def _try(self, act: Callable[[BaseCache], T], otherwise: T) -> T:
         try:
-            return act(caches[self.alias])
+            return act(thread_cache(self.alias))
         except Exception as error:  # each cache's client has errors of its own, and none may fail a request
             logger.warning("The cache %r of site sessions is out of reach: %r", self.alias, error)
             return otherwise

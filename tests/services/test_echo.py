@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from sessionstore_app.services import line
@@ -39,3 +41,29 @@ async def test_p9_what_was_said_while_the_layer_was_deaf_is_read_once_it_is_hear
     await bo.until(lambda: bool(bo.heard("room.changed")), "it is told what it missed")
     assert two.hub.counters.healed_rooms
     assert ann.closed_with is bo.closed_with is None
+
+
+async def test_a_layer_that_stands_still_holds_up_no_write(
+    echoing: Pair, deaf_layer: DeafLayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once that is known; and what it is still handed has an end."""
+    one, two = echoing
+    ann, bo = await one.client("standup"), await two.client("standup")
+
+    async def stand_still(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(line, "PUBLISH_SECONDS", 60)
+        patch.setattr(deaf_layer, "group_send", stand_still)
+        await eventually(lambda: _is(one.hub.is_deaf), "it is known")
+        for number in range(line.MOST_UNHEARD + 20):
+            await one.write("standup", {"topic": number})
+        assert one.hub.counters.bus_failures == 20
+    two.acts()
+    await eventually(lambda: _is(bool(bo.heard("room.changed"))), "it is told what it missed")
+    assert ann.closed_with is bo.closed_with is None
+
+
+async def _is(truth: bool) -> bool:
+    return truth

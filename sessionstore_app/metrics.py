@@ -1,0 +1,59 @@
+"""What this process does, for Prometheus: its sockets and rooms, and what became of the channel layer's messages.
+
+Needs the extra `metrics`. Labels never name a room, a user or a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from sessionstore_app.services import hub
+from sessionstore_app.services.line import Counters
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+_PREFIX = "sessionstore_"
+COUNTED: Final = {
+    "bus_failures": "Messages that the channel layer did not take, and readings of it that failed.",
+    "bus_reopenings": "Places on the channel layer that were taken anew after a failure.",
+    "missed_echoes": "Words to this process itself that the channel layer did not bring back.",
+    "dropped_messages": "Messages of the channel layer that were none of ours.",
+    "repeated_changes": "Changes that the channel layer brought again, or after they were read.",
+    "early_changes": "Changes that came before an earlier one.",
+    "lost_changes": "Gaps between changes that were not filled in time, so that a room was read.",
+    "healed_rooms": "Rooms that were read because something was missed.",
+    "healed_sessions": "Times that sessions were read because a listener would have missed something.",
+    "lost_stores": "Rooms that began anew because their store was gone or older than known.",
+}
+
+
+class HubCollector(Collector):
+    """What the hub of this process knows at this moment; zeros where no socket was served yet."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by the registry."""
+        running = hub.running()
+        yield GaugeMetricFamily(
+            f"{_PREFIX}sockets", "Sockets of this process.", 0 if running is None else len(running.connections)
+        )
+        yield GaugeMetricFamily(
+            f"{_PREFIX}rooms", "Rooms with peers on this process.", 0 if running is None else len(running.rooms)
+        )
+        for name, count in asdict(Counters() if running is None else running.counters).items():
+            yield CounterMetricFamily(f"{_PREFIX}{name}", COUNTED[name], count)
+
+
+_registry = CollectorRegistry()
+_registry.register(HubCollector())
+
+
+def exposition() -> bytes:
+    """All of it in Prometheus' text format. A registry of your own takes `HubCollector()` instead."""
+    return generate_latest(_registry)
