@@ -51,6 +51,7 @@ class Expired:
 
 async def count(lifetime_seconds: float | None) -> Expired:
     """What `expire` would remove at this moment; of entries it counts `MOST_ENTRIES_COUNTED` at the most."""
+    clock.follow(await record.ask(questions.clock_ahead_ns))
     found = await record.look(_count)
     due = await room_backend().due(clock.now_ms(), MOST_ENTRIES_COUNTED)
     return Expired(
@@ -85,6 +86,7 @@ async def expire(lifetime_seconds: float | None, batch_size: int, told: Callable
     """Remove all that is past its time. `told` hears after each portion of which part it was, and all that was done so
     far; what it raises ends this between two portions.
     """
+    clock.follow(await record.ask(questions.clock_ahead_ns))
     run = _Run(told)
     await site_sessions.aexpire(lifetime_seconds, batch_size, told=run.so_far("site_sessions"))
     await _end_lapsed(run)

@@ -135,6 +135,7 @@ class Presence:
     async def renew(self) -> None:
         """Say that this process lives, and make good what others recorded while it could not."""
         await record.run(self._lease())
+        clock.follow(await record.ask(questions.clock_ahead_ns))
         await self._reclaim()
         await self._tell_missed()
         unrecorded, self._unrecorded = self._unrecorded, []
@@ -290,4 +291,5 @@ async def stop(found: Hub) -> None:
     if hub.running() is found:
         hub.set_running(None)
     await found.stop()
+    clock.follow(None)
     await record.run(jobs.EndLease(node_id=found.node_id))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, NamedTuple
 
+from django.db import connections
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Now
 
@@ -93,6 +95,20 @@ def overdue(limit: int) -> Overdue:
     sessions |= dict.fromkeys(expired.values_list("id", flat=True)[:limit], CloseReason.EXPIRED.name)
     rooms = Room.objects.filter(clears_at__lte=Now())
     return Overdue(sessions, list(rooms.values_list("name", flat=True)[:limit]))
+
+
+def clock_ahead_ns() -> int | None:
+    """How far the database's clock is ahead of `time.monotonic_ns`; None where it is this machine's own."""
+    connection = connections[USING]
+    if connection.vendor != "postgresql":
+        return None
+    with connection.cursor() as cursor:
+        before = time.monotonic_ns()
+        cursor.execute("SELECT clock_timestamp()")
+        after = time.monotonic_ns()
+        (now,) = cursor.fetchone()
+    now_us: int = round(now.timestamp() * 1_000_000)
+    return now_us * 1_000 - (before + after) // 2
 
 
 def served_tally(node_id: str) -> tuple[int, int]:

@@ -5,7 +5,6 @@ Signed with Django's SECRET_KEY (and its fallbacks). Every kind of bad token giv
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,7 +13,7 @@ from django.core import signing
 
 from sessionstore_app.core.errors import AccessDenied
 from sessionstore_app.core.jsontext import JsonInput
-from sessionstore_app.services import private
+from sessionstore_app.services import clock, private
 from sessionstore_app.services.policy import PERMISSIONS, Identity
 
 _SALT = "sessionstore_app.token"
@@ -42,7 +41,7 @@ def mint_token(
     unknown = sorted(set(permissions) - PERMISSIONS)
     if unknown:
         raise ValueError(f"Unknown permissions: {', '.join(unknown)}. Known: {', '.join(sorted(PERMISSIONS))}.")
-    expires_at = time.time() + expires_in
+    expires_at = clock.now_ms() / 1_000 + expires_in
     if not (expires_in > 0 and _is_time(expires_at)):
         raise ValueError("expires_in is a number of seconds above 0, and ends before the year 9999.")
     seeds = dict(store or {})
@@ -66,7 +65,7 @@ def read_token(token: str) -> Identity:
     except (signing.BadSignature, ValueError):
         raise _bad_token() from None
     expires_at = claims["expires_at"]
-    if expires_at <= time.time() or not _is_time(expires_at):
+    if expires_at <= clock.now_ms() / 1_000 or not _is_time(expires_at):
         raise _bad_token()
     return Identity(
         principal=claims["principal"],
