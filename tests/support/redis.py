@@ -9,7 +9,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import redis
@@ -26,20 +28,47 @@ def _port() -> int:
     return next(port for port in iter(free_port, None) if port < 55_000)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """What a server that speaks TLS has: its certificate with key, whoever signed it, and the host it is for.
+
+    `client` is a certificate with key that clients have to bring; None: they need none.
+    """
+
+    ca: Path
+    certificate: Path
+    host: str = "127.0.0.1"
+    client: Path | None = None
+
+    def arguments(self, port: int) -> list[str]:
+        """Of a server that speaks nothing else."""
+        files = {"tls-ca-cert-file": self.ca, "tls-cert-file": self.certificate, "tls-key-file": self.certificate}
+        named = [part for name, file in files.items() for part in (f"--{name}", str(file))]
+        return [*named, "--tls-port", str(port), "--port", "0", "--tls-auth-clients", "yes" if self.client else "no"]
+
+    def options(self) -> dict[str, str]:
+        """Of a client."""
+        own = {"ssl_certfile": str(self.client), "ssl_keyfile": str(self.client)} if self.client else {}
+        return {"ssl_ca_certs": str(self.ca), **own}
+
+
 class RedisServer:
     """One server at a time, on one port and one folder. `kill` and `start` again is a crash and a restart."""
 
-    def __init__(self, program: str, folder: Path, *arguments: str) -> None:
+    def __init__(self, program: str, folder: Path, *arguments: str, tls: Tls | None = None) -> None:
         self._program = program
         self.port = _port()
         self._arguments = arguments
+        self._tls = tls
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        """Where it is."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        """Where it is, and what it takes to get there."""
+        if self._tls is None:
+            return f"redis://127.0.0.1:{self.port}/0"
+        return f"rediss://{self._tls.host}:{self.port}/0?{urlencode(self._tls.options())}"
 
     def client(self) -> redis.Redis:
         """A connection for the test itself."""
@@ -47,7 +76,8 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        where = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        port = ["--port", str(self.port)] if self._tls is None else self._tls.arguments(self.port)
+        where = [*port, "--bind", "127.0.0.1", "--dir", str(self._folder)]
         with (self._folder / "log.txt").open("ab") as log:
             command = [self._program, *self._arguments, *where]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -86,7 +116,7 @@ class RedisServer:
 
 
 @contextmanager
-def temporary_redis(*arguments: str, as_sentinel: bool = False) -> Iterator[RedisServer]:
+def temporary_redis(*arguments: str, as_sentinel: bool = False, tls: Tls | None = None) -> Iterator[RedisServer]:
     """Start a server, stop it at the end; a sentinel has its configuration file as its first argument.
 
     Skips the test where Redis is not installed.
@@ -95,7 +125,7 @@ def temporary_redis(*arguments: str, as_sentinel: bool = False) -> Iterator[Redi
     if program is None:
         pytest.skip("REDIS IS NOT TESTED: no redis-server on the path.")
     folder = Path(tempfile.mkdtemp(prefix="redis-"))
-    server = RedisServer(program, folder, *arguments, *(["--sentinel"] if as_sentinel else _DURABLE))
+    server = RedisServer(program, folder, *arguments, *(["--sentinel"] if as_sentinel else _DURABLE), tls=tls)
     try:
         server.start()
         yield server
