@@ -24,6 +24,7 @@ from sessionstore_app.core.errors import (
     NotOpen,
     ParseError,
     SessionStoreError,
+    Unavailable,
 )
 from sessionstore_app.core.jsontext import size_bytes
 from sessionstore_app.core.patterns import check_room_name
@@ -68,7 +69,13 @@ class SessionStoreConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has
             await _refuse(scope, send, refusal or found)  # type: ignore[arg-type]  # one of them is a refusal
             return
         try:
-            socket = Socket(await presence.running_hub(), found, send)
+            try:
+                running = await presence.running_hub()
+            except Unavailable as error:
+                # The process has just started, and the database is away.
+                await _refuse(scope, send, Refusal(503, str(error), CloseReason.IO_EXCEPTION.code))
+                return
+            socket = Socket(running, found, send)
             await send({"type": "websocket.accept"})
             socket.connection.accepted()
             await socket.serve(receive)

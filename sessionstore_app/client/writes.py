@@ -41,6 +41,8 @@ class Write:
     is_sent: bool = False
     # Sent again in a session that knows nothing of the first time.
     is_repeated_blindly: bool = False
+    # Its room was left while it was under way: it is not sent again.
+    is_abandoned: bool = False
     callers: list[asyncio.Future[Any]] = field(default_factory=list)
 
     def settle(self, act: Callable[[asyncio.Future[Any]], None]) -> None:
@@ -57,6 +59,7 @@ class Writes:
         self._link = link
         self._waiting: deque[Write] = deque()
         self._wake = asyncio.Event()
+        self._under_way: Write | None = None
         self._last_op = 0
 
     def __len__(self) -> int:
@@ -95,10 +98,12 @@ class Writes:
         self.wake()
 
     def abandon(self, place: Place, error: Exception) -> None:
-        """A room was left: what was not sent will not be."""
-        for write in list(self._waiting):
-            if write.place is place and not write.is_sent:
-                self._refuse(write, error)
+        """A room was left: what was not sent will not be, and what waits to be sent again would wait for ever."""
+        for write in [each for each in self._waiting if each.place is place]:
+            if write is self._under_way:
+                write.is_abandoned = True
+            else:
+                self._refuse(write, _unknown_after(error) if write.is_sent else error)
         self.wake()
 
     def end(self, error: Callable[[], ClosedError]) -> None:
@@ -122,10 +127,13 @@ class Writes:
 
     async def _send(self, write: Write) -> None:
         write.is_sent = True
+        self._under_way = write
         try:
             result = await self._link.ask(write.method, {**write.params, "op": write.op}, write.accept)
-        except Disconnected:
-            return  # It stays, and goes again under the same number.
+        except Disconnected as lost:
+            # It stays, and goes again under the same number.
+            if write.is_abandoned:
+                self._refuse(write, _unknown_after(lost))
         except ClosedError:
             return  # `end` tells.
         except VersionConflict as conflict:
@@ -137,6 +145,8 @@ class Writes:
         else:
             self._remove(write)
             write.settle(lambda caller: caller.set_result(result))
+        finally:
+            self._under_way = None
 
     def _replaced(self, write: Write) -> Write | None:
         """The write that waits last, if the new one may take its place."""
@@ -155,3 +165,9 @@ class Writes:
     def _remove(self, write: Write) -> None:
         with suppress(ValueError):
             self._waiting.remove(write)
+
+
+def _unknown_after(error: Exception) -> OutcomeUnknown:
+    unknown = OutcomeUnknown("The room was left before the answer came.")
+    unknown.__cause__ = error
+    return unknown

@@ -71,11 +71,15 @@ class Line:
         return self._bus is None
 
     async def open(self, groups: Iterable[str]) -> None:
-        """Take a place, and hear these groups."""
-        if self._bus is not None:
+        """Take a place, and hear these groups. Raises Unavailable where the bus is out of reach."""
+        if self._bus is None:
+            return
+        try:
             await self._bus.open()
-            for group in groups:
-                await self._bus.join(group)
+        except Exception as error:  # each layer has errors of its own
+            raise Unavailable("The channel layer is out of reach.") from error
+        for group in groups:
+            await self.join(group)
 
     async def join(self, group: str) -> None:
         """Hear a group. Raises Unavailable where the bus is out of reach."""
@@ -105,6 +109,9 @@ class Line:
             loop.create_task(self._bus.publish(group, message), context=self._context.copy())
             for group, message in messages
         }
+        for task in tasks:
+            # One that is given up, or whose caller is, may still fail, and then nobody looks at it.
+            task.add_done_callback(_look_at)
         done, late = await asyncio.wait(tasks, timeout=PUBLISH_SECONDS)
         for task in late:
             task.cancel()
@@ -167,6 +174,11 @@ class Line:
         except Exception:  # each layer has errors of its own
             return False
         return True
+
+
+def _look_at(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 def _take(deliver: Callable[[Message], None], message: Message) -> None:

@@ -64,6 +64,8 @@ class Presence:
     def __init__(self) -> None:
         # Connections whose end the database could not take; told again with each renewal.
         self._unrecorded: list[tuple[Connection, CloseReason]] = []
+        # Connections that may be in rooms that are not open to them any more, as long as that cannot be asked.
+        self._unchecked: dict[Connection, None] = {}
         self._renewals = 0
 
     async def lost(self, connection: Connection, reason: CloseReason) -> None:
@@ -77,7 +79,11 @@ class Presence:
     async def rights_changed(self, connection: Connection) -> None:
         """See `hub.Keeper`."""
         watching.recheck_listeners(self.hub, connection)
-        await rights.recheck_rooms(self.hub, connection)
+        try:
+            await rights.recheck_rooms(self.hub, connection)
+        except Exception as error:  # whatever it was, what was taken must not stay open: its news does not come again
+            self._unchecked[connection] = None
+            logger.warning("What a session may no longer do could not be ended yet: %s", error)
 
     async def observe_more(self, connection: Connection, event: ObserveMore) -> None:
         """See `hub.Keeper`."""
@@ -141,10 +147,18 @@ class Presence:
         unrecorded, self._unrecorded = self._unrecorded, []
         for connection, reason in unrecorded:
             await self.lost(connection, reason)
+        await self.recheck()
         await wipe_again()
         await self.heal(list(self.hub.rooms))
         await self.hub.feed.heal()
         await locks.heal(self.hub.connections)
+
+    async def recheck(self) -> None:
+        """End what could not be ended when rights were taken."""
+        unchecked, self._unchecked = self._unchecked, {}
+        for connection in unchecked:
+            if connection in self.hub.connections:
+                await self.rights_changed(connection)
 
     def _lease(self) -> jobs.RenewLease:
         return jobs.RenewLease(node_id=self.hub.node_id, lease_seconds=conf.current().node_lease_seconds)

@@ -18,7 +18,7 @@ _DENIED = AccessDenied.reason
 def recheck_soon(hub: Hub, connection: Connection, since: Identity) -> None:
     """The session came into a room: where its roles have changed meanwhile, nobody asked yet whether it may stay."""
     if connection.session is not None and connection.session.identity.roles != since.roles:
-        hub.spawn(recheck_rooms(hub, connection))
+        hub.spawn(hub.keeper.rights_changed(connection))
 
 
 async def recheck_rooms(hub: Hub, connection: Connection) -> None:

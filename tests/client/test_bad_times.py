@@ -153,3 +153,61 @@ async def test_after_other_codes_the_session_is_over(code: int, reason: str) -> 
             await session.call("a.method")
         assert (closed.value.reason, closed.value.code) == (reason, code)
         assert server.sockets == 1
+
+
+async def test_a_write_to_a_room_that_did_not_let_it_back_in_holds_up_no_other() -> None:
+    """Sent, not answered, and after the reconnect the room is closed to it: nobody will ever say what became of it."""
+
+    def script(call: Call, socket: int) -> None:
+        losing("room.set")(call, socket)
+        if socket == 2 and call["method"] == "room.join" and call["params"]["room"] == "closed":
+            raise Refuse({"reason": "ACCESS_DENIED"})
+
+    async with scripted(script) as (address, _), connect(address) as session, asyncio.timeout(10):
+        closed, other = await session.join("closed"), await session.join("other")
+        with pytest.raises(OutcomeUnknown) as unknown:
+            await closed.set("topic", 1)
+        assert isinstance(unknown.value.__cause__, errors.AccessDenied)
+        assert (await other.set("topic", 1)).key == "topic"
+
+
+async def test_a_write_under_way_in_a_room_that_is_left_is_not_sent_again() -> None:
+    sent = asyncio.Event()
+
+    def script(call: Call, socket: int) -> Any:
+        if socket == 1 and call["method"] == "room.set":
+            sent.set()
+            return "silence"
+        if socket == 1 and call["method"] == "session.ping":
+            raise Close(1012)
+        return None
+
+    async with scripted(script) as (address, server), connect(address) as session, asyncio.timeout(10):
+        room = await session.join("a")
+        writing = asyncio.ensure_future(room.set("topic", 1))
+        await sent.wait()
+        await room.leave()
+        with pytest.raises(Disconnected):
+            await session.call("session.ping")
+        with pytest.raises(OutcomeUnknown):
+            await writing
+        assert len(server.named("room.set")) == 1
+
+
+async def test_a_snapshot_that_is_older_than_what_is_held_replaces_it() -> None:
+    """The store has lost something, and nobody was left to notice: versions have begun anew."""
+
+    def script(call: Call, socket: int) -> Any:
+        losing("room.set")(call, socket)
+        if call["method"] != "room.join":
+            return None
+        version = 9 if socket == 1 else 2
+        entry = {"key": "topic", "value": version, "version": version, "by": None, "at": None}
+        facts = {"epoch": "e", "version": version, "roles": [], "peers": [], "count": 0, "entries": [entry]}
+        return {"room": "a", "complete": True, **facts}
+
+    async with scripted(script) as (address, _), connect(address) as session, asyncio.timeout(10):
+        room = await session.join("a", observe=["*"])
+        assert room["topic"].version == 9
+        await room.set("other", 1)
+        assert (room["topic"].value, room.version) == (2, 2)

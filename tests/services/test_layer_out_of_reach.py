@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextvars
+from typing import Any
+
 import pytest
 
 from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.core.observer import Interest
+from sessionstore_app.services.line import Counters, Line
 from sessionstore_app.services.reach import EVERYWHERE
 from sessionstore_app.services.watching import begin_soon, listen
 from tests.services.processes import Client, Process
@@ -39,3 +43,20 @@ async def test_a_join_that_cannot_hear_the_room_is_unavailable_and_leaves_nothin
     with pytest.raises(Unavailable):
         await client.join("standup")
     assert not pair[1].hub.rooms
+
+
+@pytest.mark.parametrize("away", ["open", "join"])
+async def test_a_process_that_cannot_take_its_place_is_unavailable(away: str) -> None:
+    """It has just started: who comes is put off, and the next one is its next try."""
+
+    class Bus:
+        async def open(self) -> None:
+            if away == "open":
+                raise ConnectionError
+
+        async def join(self, group: str) -> None:
+            raise ConnectionError
+
+    bus: Any = Bus()
+    with pytest.raises(Unavailable):
+        await Line(bus, contextvars.Context(), Counters()).open(["sessionstore.node.1"])

@@ -27,9 +27,9 @@ START_SECONDS = 40.0
 STOP_SECONDS = 15.0
 # What a test's own bursts would meet, where limits are not what it is about.
 ROOMY: Mapping[str, Any] = {"WRITES_PER_SECOND": 100_000, "WRITES_BURST": 100_000, "SOCKETS_PER_ADDRESS": 1_000}
-_TRACEBACK = "Traceback (most recent call last)"
+TRACEBACK = "Traceback (most recent call last)"
 # What other packages report with a traceback: uvicorn a client's bad UTF-8, channels_redis that Redis is away.
-_REPORTS_OF_OTHERS = re.compile(
+REPORTS_OF_OTHERS = re.compile(
     r"(Invalid UTF-8 sequence received from client\.|Unexpected exception in receive task)\n"
     r"(Traceback .*\n( .*\n)*\S.*\n(\n(During|The above) .*\n\n)?)+"
 )
@@ -186,8 +186,8 @@ class Server:
 
     def assert_no_traceback(self) -> None:
         """Fail where the server met something it did not expect (I16)."""
-        log = _REPORTS_OF_OTHERS.sub("", self.log)
-        at = log.find(_TRACEBACK)
+        log = REPORTS_OF_OTHERS.sub("", self.log)
+        at = log.find(TRACEBACK)
         assert at < 0, f"the server's log holds a traceback:\n{log[max(0, at - 500) : at + 4_000]}"
 
     def _command(self) -> list[str]:
