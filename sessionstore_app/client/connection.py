@@ -131,9 +131,13 @@ class Connection:
         return code or self._socket.close_code or _LOST
 
     async def _write(self) -> None:
-        with suppress(ConnectionClosed):
-            while True:
-                await self._socket.send(await self._outbox.get())
+        try:
+            with suppress(ConnectionClosed):
+                while True:
+                    await self._socket.send(await self._outbox.get())
+        finally:
+            # Without a writer it would only seem to be a connection.
+            self.abort()
 
     def _take(self, text: str) -> None:
         self._received_bytes += size_bytes(text)

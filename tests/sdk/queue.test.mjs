@@ -266,6 +266,33 @@ test("leaving a room gives up its waiting writes, and no others", async () => {
   assert.deepEqual(await Promise.all(results), [1, "NOT_JOINED", 1]);
 });
 
+test("a write that was under way when its room was lost holds up no other", async () => {
+  const { world, session, room } = await inRoom();
+  const joining = session.join("retro");
+  await settle();
+  await world.socket.reply(world.socket.last("room.join"), joined({ room: "retro" }));
+  const retro = await joining;
+  const results = [room.store.set("a", 1), room.store.set("b", 2), retro.store.set("c", 3)].map(outcome);
+  await settle();
+  await world.reconnect({ resumed: false, rooms: [] });
+  const [standup, other] = world.socket.calls("room.join");
+  await world.socket.refuse(standup, "ACCESS_DENIED");
+  await world.socket.reply(other, joined({ room: "retro" }));
+  await answerAll(world);
+  assert.deepEqual(await Promise.all(results), ["OUTCOME_UNKNOWN", "ACCESS_DENIED", 1]);
+  assert.equal(session.pendingWrites, 0);
+});
+
+test("a room that is left while its write is under way, and then the connection, leaves no write behind", async () => {
+  const { world, session, room } = await inRoom();
+  const result = outcome(room.store.set("a", 1));
+  await settle();
+  room.leave().catch(() => {});
+  await world.socket.drop();
+  assert.equal(await result, "OUTCOME_UNKNOWN");
+  assert.equal(session.pendingWrites, 0);
+});
+
 test("warnUnsaved asks before a page with unacknowledged writes is left", async () => {
   const { world, session, room } = await inRoom({ warnUnsaved: true });
   const leave = () => {

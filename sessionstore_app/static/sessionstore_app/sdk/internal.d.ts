@@ -168,7 +168,7 @@ export interface Queue {
   pump(): void;
   reopen(resumed: boolean): void;
   /** Gives up the waiting writes of one room, or all writes. */
-  abandon(room: Room | null, error: Error): void;
+  abandon(room: Room | null | false, error: Error): void;
 }
 /** @param error  why it failed; none where it succeeded */
 export type Remove = (write: Write, error?: Error) => void;

@@ -126,7 +126,7 @@ export const makeLink = (settings, owner) => {
       for (let tries = 0; ; tries++) {
         try {
           const result = await link.request(method, params, accepted);
-          degrade(false);
+          degrade();
           return result;
         } catch (/** @type {any} */ error) {
           degrade(error.reason === "UNAVAILABLE");
@@ -144,7 +144,7 @@ export const makeLink = (settings, owner) => {
       takeTicket();
       hangUp(detail.reason);
       change("closed", detail);
-      owner.ended(error ?? errorFor(detail.reason ?? "", { code: detail.code }));
+      owner.ended(error ?? errorFor(detail.reason ?? "", detail));
     },
   };
 

@@ -50,9 +50,10 @@ export const makeQueue = (link, keep, report) => {
         write.resolve(await link.ask(method, { ...params, op }, (result) => room.store.written(result, epoch)));
         remove(write);
       } catch (/** @type {any} */ error) {
+        busy = false;
         if (error.reason !== "DISCONNECTED") remove(write, error);
-        else if (keep) writes.forEach(delay);
-        else queue.abandon(null, error);
+        else if (room.left || !keep) queue.abandon(keep && room, error);
+        else writes.forEach(delay);
       }
       busy = false;
       queue.pump();
@@ -63,10 +64,9 @@ export const makeQueue = (link, keep, report) => {
       queue.pump();
     },
     abandon(room, error) {
-      for (const write of writes) {
-        if (!room) remove(write, write.sent ? errorFor("OUTCOME_UNKNOWN", { hint: error.message }) : error);
-        else if (write.room === room && !write.sent) remove(write, error);
-      }
+      for (const write of writes)
+        if (!room || (write.room === room && (!busy || !write.sent)))
+          remove(write, write.sent ? errorFor("OUTCOME_UNKNOWN", { hint: error.message }) : error);
       queue.pump();
     },
   };

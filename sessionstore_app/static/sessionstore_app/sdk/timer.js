@@ -30,6 +30,6 @@ export const makeRetryTimer = (clock, delay, run) => {
     },
     hurry,
     stop,
-    reset: () => void (tries = 0),
+    reset: () => (tries = 0),
   };
 };
