@@ -30,6 +30,13 @@ class Room(models.Model):
     roster = models.BigIntegerField(_("roster version"), default=0)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     emptied_at = models.DateTimeField(_("emptied at"), null=True, blank=True)
+    store_mark = models.CharField(
+        _("mark of its store"),
+        max_length=ID_LENGTH,
+        default="",
+        blank=True,
+        help_text=_("A store that lost everything has another one."),
+    )
     unmatched = models.JSONField(
         _("unmatched"),
         default=dict,

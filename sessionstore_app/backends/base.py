@@ -105,6 +105,12 @@ class Backend(ABC):
     def spaces(self) -> AsyncIterator[tuple[Space, Tally]]:
         """Every space that holds something, with what it holds."""
 
+    async def mark(self) -> str | None:
+        """What this store has for good, and one that lost everything has not; None where that need not be told: entries
+        are as durable as the record, or do not outlive the process.
+        """
+        return None
+
     async def forget_wiped(self, before_ms: int) -> None:  # noqa: B027  # not every backend keeps marks
         """Drop the marks of spaces wiped before that time."""
 

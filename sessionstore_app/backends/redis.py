@@ -9,6 +9,7 @@ what they list, so what a process leaves undone is listed and not there, never t
 from __future__ import annotations
 
 import hashlib
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -83,6 +84,7 @@ class RedisBackend(Backend):
         self._lane = Lane(_connector(rest))
         self._lane.orphaned = self._tell_orphaned
         self._listed: dict[Space, None] = {}
+        self._mark: str | None = None
 
     async def read(self, space: Space, patterns: PatternSet, since: int | None = None) -> Reading:
         named = sorted(patterns.exact) if patterns.patterns == patterns.exact else []
@@ -116,6 +118,16 @@ class RedisBackend(Backend):
         spaces = list(spaces)
         found = await self._ask(*(("HGET", self._keys(space)[0], "version") for space in spaces), touches=spaces)
         return {space: int(version or 0) for space, version in zip(spaces, found, strict=True)}
+
+    async def mark(self) -> str | None:
+        key = self._key("mark")
+        _, found = await self._ask(("SET", key, secrets.token_hex(8), "NX"), ("GET", key))
+        mark = str(found, "ascii")
+        if mark != self._mark:
+            # What lists the spaces may be gone too.
+            self._listed.clear()
+            self._mark = mark
+        return mark
 
     async def owned(self, space: Space, owners: Collection[SessionId]) -> list[Entry]:
         state = await self._state(space)

@@ -311,7 +311,7 @@ _SESSION_FIELDS = (
     "state", "roles", "properties", "revision", "node_id", "generation", "resume_hash", "expires_at", "lapses_at",
     "closed_at", "close_reason",
 )  # fmt: skip
-_ROOM_FIELDS = ("epoch", "roster", "emptied_at", "clears_at", "unmatched")
+_ROOM_FIELDS = ("epoch", "roster", "emptied_at", "clears_at", "unmatched", "store_mark")
 
 
 def _row(change: SessionChange, at: datetime) -> SessionEvent:

@@ -38,6 +38,7 @@ from sessionstore_app.services import (
     removals,
     rights,
     sessions,
+    storemark,
     watching,
 )
 from sessionstore_app.services.connection import Connection
@@ -67,6 +68,8 @@ class Presence:
         # Connections that may be in rooms that are not open to them any more, as long as that cannot be asked.
         self._unchecked: dict[Connection, None] = {}
         self._renewals = 0
+        # Of the store that holds the entries, as it was last seen.
+        self._store_mark: str | None = None
 
     async def lost(self, connection: Connection, reason: CloseReason) -> None:
         """See `hub.Keeper`."""
@@ -135,8 +138,16 @@ class Presence:
         """The backend has forgotten what it acknowledged: the room goes on under a new epoch, and everybody is told."""
         self.hub.counters.lost_stores += 1
         logger.error("The store of a room went back in time; the room starts anew.")
-        _, happened = await record.run(jobs.Clear(room=room, reason="STORE_LOST", only_epoch=epoch))
+        mark = await room_backend().mark()
+        _, happened = await record.run(jobs.Clear(room=room, reason="STORE_LOST", only_epoch=epoch, store_mark=mark))
         await tell(happened)
+
+    async def _meet_store(self) -> None:
+        """A store that lost everything is another one: also rooms of which nobody remembered a version begin anew."""
+        mark = await room_backend().mark()
+        if mark is not None and mark != self._store_mark:
+            await asyncio.gather(*(storemark.meet(name, mark) for name in list(self.hub.rooms)))
+            self._store_mark = mark
 
     async def renew(self) -> None:
         """Say that this process lives, and make good what others recorded while it could not."""
@@ -148,10 +159,12 @@ class Presence:
         for connection, reason in unrecorded:
             await self.lost(connection, reason)
         await self.recheck()
-        await wipe_again()
-        await self.heal(list(self.hub.rooms))
         await self.hub.feed.heal()
         await locks.heal(self.hub.connections)
+        # Last what needs the store of the entries: where it is away, the rest is done all the same.
+        await wipe_again()
+        await self._meet_store()
+        await self.heal(list(self.hub.rooms))
 
     async def recheck(self) -> None:
         """End what could not be ended when rights were taken."""

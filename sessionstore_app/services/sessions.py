@@ -20,13 +20,25 @@ from sessionstore_app.core.entries import Author, Entry, Epoch, SessionId
 from sessionstore_app.core.errors import LimitExceeded, NotJoined, NotOpen, Unavailable
 from sessionstore_app.core.patterns import PatternSet, check_pattern, check_room_name, pattern_set
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import endings, entrylog, jobs, private, questions, record, rights, telling, watching
+from sessionstore_app.services import (
+    endings,
+    entrylog,
+    jobs,
+    private,
+    questions,
+    record,
+    rights,
+    storemark,
+    telling,
+    watching,
+)
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import ObserveMore, TakenOver
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.jobs import Joined, Resumed, ResumedRoom
 from sessionstore_app.services.localroom import LocalRoom, Member
 from sessionstore_app.services.policy import Identity
+from sessionstore_app.services.spaces import room_backend
 
 # A room is read again while it changes faster than the reading comes back; not for longer than this.
 READ_SECONDS = 2.0
@@ -318,6 +330,7 @@ async def _load(hub: Hub, local: LocalRoom, epoch: Epoch) -> None:
     """Take in roster and version of a room that has no member here yet, so that what is heard can be put in order."""
     async with local.loading:
         if not local.epoch:
+            await storemark.meet(local.name, await room_backend().mark())
             roster = (await record.ask(partial(questions.rosters, [local.name])))[local.name]
             local.version = await entrylog.version(local.name, roster.epoch)
             local.epoch, local.roster = roster.epoch, roster.version

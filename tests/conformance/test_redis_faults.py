@@ -223,3 +223,19 @@ async def test_late_writes_to_wiped_spaces_leave_nothing_listed(backend: RedisBa
     await backend.forget_wiped(2**52)
     with server.client() as client:
         assert client.keys("*") == []
+
+
+async def test_a_store_that_lost_everything_has_another_mark_and_lists_its_spaces_anew(
+    backend: RedisBackend, other: RedisBackend, server: RedisServer
+) -> None:
+    """A mark is one for all processes and for good, also where two of them ask first."""
+    first = await asyncio.gather(backend.mark(), other.mark())
+    assert len(set(first)) == 1
+    assert await backend.mark() == first[0]
+    await write(backend, setting("k", 1))
+    with server.client() as client:
+        client.flushall()
+    assert await other.mark() != first[0]
+    assert await backend.mark() == await other.mark()
+    await write(backend, setting("k", 1))
+    assert [space async for space, _ in other.spaces()] == [ROOM]

@@ -133,6 +133,33 @@ async def test_a_redis_that_has_lost_everything_is_noticed(
     assert values_of(snapshot["entries"]) == {"after": 1}
 
 
+async def test_a_loss_that_no_server_remembers_is_noticed_too() -> None:
+    """The servers were down while Redis lost everything: versions begin anew, so the room must."""
+    room = "standup"
+    with temporary_redis() as redis_server, running(environment={"REDIS_URL": redis_server.url}) as server:
+        guests = Guests(server)
+        ann = await guests.join(room)
+        for number in range(3):
+            await ann.call("room.set", room=room, key="before", value=number)
+        position = Follower(ann, room).position()
+        server.kill()
+        with redis_server.client() as client:
+            client.flushall()
+        server.start()
+        back = await guests.connect()
+        resume = {"session_id": ann.id, "resume_token": ann.session["resume_token"], "rooms": {room: position}}
+        (told,) = (await back.open(resume=resume))["rooms"]
+        assert (told["epoch"] != position["epoch"], told["version"]) == (True, 0)
+        assert (await back.call("room.set", room=room, key="after", value=1))["version"] == 1
+        late = await guests.join(room)
+        assert values_of((await late.call("room.snapshot", room=room))["entries"]) == {"after": 1}
+        # Once is enough: what was written since stays.
+        server.kill()
+        server.start()
+        again = await guests.join(room)
+        assert values_of((await again.call("room.snapshot", room=room))["entries"]) == {"after": 1}
+
+
 async def test_redis_is_restarted_under_five_hundred_sockets(
     pair: tuple[Guests, Guests], room: str, redis_server: RedisServer
 ) -> None:

@@ -96,17 +96,42 @@ class Leave(OfSession):
 
 @dataclass(frozen=True, kw_only=True)
 class Clear(OfRoom):
-    """Empty a room; with `only_epoch`, only if it is still that incarnation. Returns the epoch it goes on under."""
+    """Empty a room; with `only_epoch`, only if it is still that incarnation. Returns the epoch it goes on under.
+
+    `store_mark` is that of the store it goes on in, where it may be another.
+    """
 
     room: str
     reason: str
     only_epoch: Epoch | None = None
+    store_mark: str | None = None
 
     def run(self, batch: Batch) -> Epoch:
         room = batch.room(self.room)
         if self.only_epoch is not None and room.epoch != self.only_epoch:
             return Epoch(room.epoch)
+        room.store_mark = self.store_mark or room.store_mark
         return batch.clear(room, self.reason)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeetStore(OfRoom):
+    """A room is about to be used with the store of this mark; true if it had another one, whose entries are gone."""
+
+    room: str
+    mark: str
+
+    def run(self, batch: Batch) -> bool:
+        room = batch.room(self.room)
+        if room.store_mark == self.mark:
+            return False
+        had_another = bool(room.store_mark)
+        room.store_mark = self.mark
+        if had_another:
+            batch.clear(room, "STORE_LOST")
+        else:
+            batch.changed_room(room)
+        return had_another
 
 
 @dataclass(frozen=True, kw_only=True)
