@@ -278,6 +278,12 @@ def test_what_redis_was_told_to_forget_is_no_loss(story: Story) -> None:
     assert not [each for each in check(story.history, story.final) if each.invariant == "I1"]
 
 
+def test_a_room_must_not_go_on_under_what_redis_has_forgotten(story: Story) -> None:
+    story.history.faults.append(FaultRecord(kind="RedisFlush", target="redis", start=story.at, end=story.at + 0.1))
+    (found,) = [each for each in check(story.history, story.final) if each.invariant == "I1"]
+    assert "goes on under an epoch" in found.text
+
+
 def test_in_the_database_nothing_is_excused_by_redis(story: Story) -> None:
     story.final.is_durable = True
     story.history.faults.append(FaultRecord(kind="RedisFlush", target="redis", start=1.05, end=1.1))

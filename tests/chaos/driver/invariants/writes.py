@@ -24,7 +24,8 @@ def i1_nothing_acknowledged_is_lost(history: History, final: Final) -> list[Viol
     found: list[Violation] = []
     for name, room in final.rooms.items():
         if epochs.is_flushed(name, room.joiner.epoch, float("inf")):
-            # All was lost, and nobody was left who had known it: nothing says which writes came behind that.
+            # Nothing says which writes came behind that; but there must be none before.
+            found += _outlived(history, epochs, name, room.joiner.epoch)
             continue
         counted = [
             operation
@@ -41,6 +42,14 @@ def i1_nothing_acknowledged_is_lost(history: History, final: Final) -> list[Viol
         found += _computed_keys(room, counted, doubtful)
         found += _refused_values(history, name, room)
     return found
+
+
+def _outlived(history: History, epochs: Epochs, room: str, epoch: str) -> Iterator[Violation]:
+    for operation in writes(history):
+        if operation.room == room and operation.outcome == "ok" and epochs.judged(operation) == epoch:
+            text = f"{room} goes on under an epoch whose entries Redis has lost"
+            yield Violation("I1", text, (operation,))
+            return
 
 
 def _plain_keys(room: RoomFinal, counted: list[Operation], doubtful: list[Operation]) -> Iterator[Violation]:
