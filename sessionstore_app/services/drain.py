@@ -15,11 +15,16 @@ from types import FrameType
 
 from sessionstore_app import conf
 from sessionstore_app.core.close import CloseReason
+from sessionstore_app.services import clock
 from sessionstore_app.services.hub import Hub
 
 # So many sockets are closed a second, or as many more as DRAIN_SECONDS ask for.
 PER_SECOND = 500
 _PORTION_SECONDS = 0.05
+# As long as the record may take.
+_OPENING_SECONDS = 2.0
+# Who tells a whole group, and its first process, which tells its workers again, means it once.
+SAME_SECONDS = 1.0
 
 _draining: Drain | None = None
 
@@ -30,6 +35,8 @@ class Drain:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self._before = signal.getsignal(signal.SIGTERM)
+        self._told_at = 0.0
+        self._is_handed_over = False
         signal.signal(signal.SIGTERM, self._told)
 
     def remove(self) -> None:
@@ -39,19 +46,25 @@ class Drain:
             signal.signal(signal.SIGTERM, self._before)
 
     def _told(self, _number: int, _frame: FrameType | None) -> None:
-        if self.hub.is_draining or not self.hub.loop.is_running():
+        now = clock.monotonic()
+        if self._is_handed_over or not self.hub.loop.is_running():
             self._hand_over()
+        elif self.hub.is_draining:
+            if now - self._told_at > SAME_SECONDS:
+                self._hand_over()
         else:
-            self.hub.is_draining = True
+            self.hub.is_draining, self._told_at = True, now
             self.hub.loop.call_soon_threadsafe(lambda: self.hub.spawn(self._drain()))
 
     async def _drain(self) -> None:
         try:
             await close_some_at_a_time(self.hub)
         finally:
-            self._hand_over()
+            if not self._is_handed_over:
+                self._hand_over()
 
     def _hand_over(self) -> None:
+        self._is_handed_over = True
         self.remove()
         if callable(self._before):
             self._before(signal.SIGTERM, None)
@@ -65,10 +78,12 @@ def at_sigterm(hub: Hub) -> None:
     that is left to the server.
     """
     global _draining  # noqa: PLW0603  # a process has one SIGTERM
+    if threading.current_thread() is not threading.main_thread():
+        return
     if _draining is not None:
         leave_sigterm(_draining.hub)
-    is_ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is not None
-    if is_ours and conf.current().drain_seconds:
+    # None: somebody has it whom Python does not know.
+    if signal.getsignal(signal.SIGTERM) not in (None, signal.SIG_IGN) and conf.current().drain_seconds:
         _draining = Drain(hub)
 
 
@@ -87,5 +102,9 @@ async def close_some_at_a_time(hub: Hub) -> None:
     while closing := list(islice(hub.connections, portion)):
         for connection in closing:
             connection.close(CloseReason.SERVER_SHUTDOWN)
+        await asyncio.sleep(_PORTION_SECONDS)
+    until = clock.monotonic() + _OPENING_SECONDS
+    while hub.in_transit and clock.monotonic() < until:  # noqa: ASYNC110  # nobody is told of it
+        # Opened for a socket that is closed by now: that too is still recorded.
         await asyncio.sleep(_PORTION_SECONDS)
     await hub.settle()

@@ -49,6 +49,8 @@ logger = logging.getLogger("sessionstore_app")
 # How long a gap waits for stragglers before what is missing is read.
 GAP_SECONDS = 0.05
 MAX_TIMER_SECONDS = 86_400 * 30
+# What is cancelled has so long to end.
+STOP_SECONDS = 2.0
 # Changes of sessions that are told in one go.
 AT_A_TIME = 50
 
@@ -85,7 +87,7 @@ class Hub:
         self.is_draining = False
         # Sessions being opened, resumed or ended: the record and this process may differ about them for a moment.
         self.in_transit: set[str] = set()
-        self._line = Line(layer_bus(), self._context, self.counters)
+        self._line = Line(layer_bus(), self.spawn, self.counters)
         self.feed = Feed(self._line, self.counters, self.spawn, self.now)
         self.served = Served(lambda connection: self.spawn(self.keeper.rights_changed(connection)))
         self.keeper = keeper
@@ -113,17 +115,17 @@ class Hub:
         while tasks := self._tasks - {asyncio.current_task()}:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+            if late:
+                # A layer that stands still may wait for its server even then; the process must end all the same.
+                logger.warning("%s tasks did not end in time.", len(late))
+                return
 
     async def settle(self, seconds: float = 5.0) -> None:
-        """Wait until the connections closed so far are recorded."""
+        """Wait until the connections closed so far are recorded, and others told of it."""
         if self._losses:
             await asyncio.wait(list(self._losses), timeout=seconds)
-
-    @property
-    def is_deaf(self) -> bool:
-        """True while the bus does not bring our own word back."""
-        return self._line.is_deaf
+        await self._line.flush(seconds)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run in the background; the hub owns the task, a failure is logged."""
@@ -272,7 +274,7 @@ class Hub:
         """What this process did in rooms: take all of it in, then tell the others."""
         for name, event in happened:
             self._take_in(name, event)
-        await self._publish(events.room_messages(happened, self.node_id))
+        self._line.publish(events.room_messages(happened, self.node_id))
 
     async def announce_sessions(self, changes: Sequence[SessionChange]) -> None:
         """What this process did to sessions: tell who listens, and the nodes that serve them."""
@@ -282,20 +284,14 @@ class Hub:
                 await asyncio.sleep(0)
             self._take_in_node_event(SessionsChanged(tuple(changes[start : start + AT_A_TIME])))
         if not self._line.is_alone:
-            await self._publish(events.session_messages(changes, self.node_id))
+            self._line.publish(events.session_messages(changes, self.node_id))
 
     async def tell_nodes(self, told: Sequence[tuple[str, NodeEvent]]) -> None:
         """Tell nodes something that concerns sessions they serve."""
         for node_id, event in told:
             if node_id == self.node_id:
                 self._take_in_node_event(event)
-        await self._publish(events.node_messages(told, self.node_id))
-
-    async def _publish(self, messages: Sequence[tuple[str, Message]]) -> None:
-        if self.is_deaf and messages:
-            self._line.publish_unheard(messages, self.spawn)
-        else:
-            await self._line.publish(messages)
+        self._line.publish(events.node_messages(told, self.node_id))
 
     # --- what is heard
 
@@ -378,13 +374,13 @@ class Hub:
 
     def _deliver(self, message: Message) -> None:
         """Take in a message of the bus. What has not exactly our form is dropped: others may write to the layer."""
+        if message.get("node") == self.node_id:
+            return
         try:
             name, event = events.decode(message)
         except ValueError as error:
             self.counters.dropped_messages += 1
             logger.warning("A message of the channel layer was dropped: %s.", error)
-            return
-        if message.get("node") == self.node_id:
             return
         if isinstance(event, Changed | RosterDelta | RoomCleared | Said):
             self._take_in(name, event)
@@ -465,7 +461,6 @@ async def _publish_from_outside(messages: Callable[[], Sequence[tuple[str, Messa
         return
     try:
         async with asyncio.timeout(PUBLISH_SECONDS):
-            for group, message in messages():
-                await bus.publish(group, message)
+            await bus.publish(messages())
     except Exception as error:  # it is stored; servers find it when they compare versions
         logger.warning("The channel layer did not take a message: %r", error)

@@ -6,14 +6,14 @@ What could not be published is stored all the same; other processes find it when
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sessionstore_app.core.errors import Unavailable
-from sessionstore_app.services.bus import Bus, Message
+from sessionstore_app.services.bus import Bus, Message, Told
 
 logger = logging.getLogger("sessionstore_app")
 
@@ -24,10 +24,11 @@ REOPEN_SECONDS = 0.5
 # A process says something to itself so often, and takes the bus for deaf if it does not hear it within that time.
 ECHO_SECONDS = 0.5
 _ECHO: Message = {"type": "echo"}
-# Of a bus that is deaf no more than so many answers are awaited at once.
-MOST_UNHEARD = 100
+# Messages that go to the bus together, and that may wait for one that is busy; those beyond are found by comparing.
+AT_A_TIME = 200
+MOST_WAITING = 10_000
 
-Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
+Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
 @dataclass(slots=True)
@@ -56,14 +57,13 @@ class Counters:
 class Line:
     """A process's place on the bus, if there is one."""
 
-    def __init__(self, bus: Bus | None, context: contextvars.Context, counters: Counters) -> None:
+    def __init__(self, bus: Bus | None, spawn: Spawn, counters: Counters) -> None:
         self._bus = bus
-        self._context = context
+        self._spawn = spawn
         self._counters = counters
         self._echo = asyncio.Event()
-        # What was said last to ourselves did not come back.
-        self.is_deaf = False
-        self._unheard = 0
+        self._waiting: deque[Told] = deque()
+        self._sending: asyncio.Task[None] | None = None
 
     @property
     def is_alone(self) -> bool:
@@ -99,40 +99,37 @@ class Line:
                 self._counters.bus_failures += 1
                 logger.warning("The channel layer failed: %r", error)
 
-    async def publish(self, messages: Sequence[tuple[str, Message]]) -> None:
-        """Tell groups; a bus that does not take it in time is counted and left alone."""
-        if self._bus is None or not messages:
+    def publish(self, messages: Sequence[Told]) -> None:
+        """Tell groups, in order, and wait for nothing: what is told is stored. What a bus does not take is counted."""
+        if self._bus is None:
             return
-        loop = asyncio.get_running_loop()
-        # Tasks of their own: a caller may run outside of any task, where `asyncio.timeout` would hit somebody else's.
-        tasks = {
-            loop.create_task(self._bus.publish(group, message), context=self._context.copy())
-            for group, message in messages
-        }
-        for task in tasks:
-            # One that is given up, or whose caller is, may still fail, and then nobody looks at it.
-            task.add_done_callback(_look_at)
-        done, late = await asyncio.wait(tasks, timeout=PUBLISH_SECONDS)
-        for task in late:
-            task.cancel()
-        failed = [task.exception() for task in done if task.exception() is not None]
-        if late or failed:
-            self._counters.bus_failures += len(late) + len(failed)
-            logger.warning("The channel layer did not take %s messages: %r", len(late) + len(failed), failed[:1])
+        room = max(MOST_WAITING - len(self._waiting), 0)
+        self._waiting.extend(messages[:room])
+        self._counters.bus_failures += len(messages[room:])
+        if self._waiting and self._sending is None:
+            self._sending = self._spawn(self._send(self._bus))
 
-    def publish_unheard(self, messages: Sequence[tuple[str, Message]], spawn: Spawn) -> None:
-        """Hand messages to a bus that is deaf: it may take them or not, so nobody waits for that."""
-        if self._unheard < MOST_UNHEARD:
-            self._unheard += 1
-            spawn(self._publish_unheard(messages))
-        else:
-            self._counters.bus_failures += len(messages)
-
-    async def _publish_unheard(self, messages: Sequence[tuple[str, Message]]) -> None:
+    async def _send(self, bus: Bus) -> None:
         try:
-            await self.publish(messages)
+            while self._waiting:
+                # What came while the bus was busy goes together.
+                told = [self._waiting.popleft() for _ in range(min(len(self._waiting), AT_A_TIME))]
+                try:
+                    async with asyncio.timeout(PUBLISH_SECONDS):
+                        await bus.publish(told)
+                except Exception as error:  # each layer has errors of its own
+                    # What waits behind is stored too; and a message that is told late is worse than one that is not.
+                    lost = len(told) + len(self._waiting)
+                    self._waiting.clear()
+                    self._counters.bus_failures += lost
+                    logger.warning("The channel layer did not take %s messages: %r", lost, error)
         finally:
-            self._unheard -= 1
+            self._sending = None
+
+    async def flush(self, seconds: float) -> None:
+        """Wait, no longer than this, until the bus has what was told so far."""
+        if self._sending is not None:
+            await asyncio.wait([self._sending], timeout=seconds)
 
     async def listen(self, deliver: Callable[[Message], None], reopen: Callable[[], Awaitable[None]]) -> None:
         """Hand on what comes, for ever; after a failure, `reopen`."""
@@ -158,8 +155,7 @@ class Line:
         has_missed = False
         while self._bus is not None:
             await asyncio.sleep(ECHO_SECONDS)
-            self.is_deaf = not await self._is_heard(self._bus, group)
-            if self.is_deaf:
+            if not await self._is_heard(self._bus, group):
                 self._counters.missed_echoes += 1
                 has_missed = True
             elif has_missed:
@@ -169,16 +165,11 @@ class Line:
         self._echo.clear()
         try:
             async with asyncio.timeout(ECHO_SECONDS):
-                await bus.publish(group, _ECHO)
+                await bus.publish([(group, _ECHO)])
                 await self._echo.wait()
         except Exception:  # each layer has errors of its own
             return False
         return True
-
-
-def _look_at(task: asyncio.Task[None]) -> None:
-    if not task.cancelled():
-        task.exception()
 
 
 def _take(deliver: Callable[[Message], None], message: Message) -> None:

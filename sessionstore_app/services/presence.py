@@ -10,6 +10,7 @@ import asyncio
 import logging
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from sessionstore_app import conf
 from sessionstore_app.backends.base import Backend
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Epoch
-from sessionstore_app.core.errors import SessionStoreError
+from sessionstore_app.core.errors import SessionStoreError, Unavailable
 from sessionstore_app.core.patterns import EVERYTHING
 from sessionstore_app.core.sessions import Kind
 from sessionstore_app.models import SessionState
@@ -255,7 +256,7 @@ def _spawn_on(started: Hub, act: Coroutine[Any, Any, None]) -> None:
         act.close()
 
 
-_start_locks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = weakref.WeakKeyDictionary()
+_starting: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Hub]] = weakref.WeakKeyDictionary()
 
 
 async def running_hub() -> Hub:
@@ -264,11 +265,12 @@ async def running_hub() -> Hub:
     found = hub.running()
     if found is not None and found.loop is loop:
         return found
-    async with _start_locks.setdefault(loop, asyncio.Lock()):
-        found = hub.running()
-        if found is not None and found.loop is loop:
-            return found
-        return await _start()
+    starting = _starting.get(loop)
+    if starting is None or starting.done():
+        # One try for all who come meanwhile: each after the other would wait for as long again.
+        starting = _starting[loop] = loop.create_task(_start())
+    # Who gives up ends nobody else's wait.
+    return await asyncio.shield(starting)
 
 
 async def _start() -> Hub:
@@ -319,4 +321,6 @@ async def stop(found: Hub) -> None:
         hub.set_running(None)
     await found.stop()
     clock.follow(None)
-    await record.run(jobs.EndLease(node_id=found.node_id))
+    with suppress(Unavailable):
+        # Where it cannot be given back, it runs out.
+        await record.run(jobs.EndLease(node_id=found.node_id))

@@ -105,9 +105,9 @@ async def open_session(
             own, happened = await record.run(job)
         session = _session_of(session_id, identity, generation=1, revision=1)
         is_there = _serve(hub, connection, session)
-    await telling.tell(happened)
-    if not is_there:
-        await _lose(connection)
+        await telling.tell(happened)
+        if not is_there:
+            await _lose(connection)
     return Opened(session, token, resumed=False, properties=own)
 
 
@@ -137,11 +137,13 @@ async def resume_session(
             revision=resumed.revision,
         )
         is_there = _serve(hub, connection, session)
-    if resumed.was_active_on is not None:
-        await hub.tell_nodes([(resumed.was_active_on, TakenOver(session_id, resumed.generation))])
-    await telling.tell(happened)
-    if not is_there:
-        await _lose(connection)
+        if resumed.was_active_on is not None:
+            await hub.tell_nodes([(resumed.was_active_on, TakenOver(session_id, resumed.generation))])
+        await telling.tell(happened)
+        if not is_there:
+            # Nobody will be told the new token.
+            await give_back(session, token)
+            await _lose(connection)
     return Opened(session, new_token, resumed=True, properties=resumed.properties, rooms=resumed.rooms)
 
 

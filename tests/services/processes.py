@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -121,11 +121,14 @@ class Process:
         await made.join(room)
         return made
 
-    async def write(self, room: str, values: dict[str, JsonInput]) -> Written:
-        """Write to a room, as any socket of this process would."""
+    async def write(self, room: str, values: dict[str, JsonInput], *, waits: bool = True) -> Written:
+        """Write to a room, as any socket of this process would; and wait until the bus has it, which no socket does."""
         self.acts()
         changes = tuple(Change(key=key, text=None if value is None else dumps(value)) for key, value in values.items())
-        return await entrylog.write(room, self.hub.rooms[room].epoch, changes, by=None)
+        written = await entrylog.write(room, self.hub.rooms[room].epoch, changes, by=None)
+        if waits:
+            await self.hub.settle()
+        return written
 
     async def heal(self) -> None:
         """What a renewal of the lease does for the rooms it holds, once every NODE_RENEW_SECONDS."""
@@ -138,6 +141,12 @@ class Process:
         self.hub.detach(client.connection)
         client.connection.close_reason = reason
         await endings.disconnect(client.connection, reason)
+
+
+async def settled(processes: Iterable[Process]) -> None:
+    """Wait until the bus has what they told each other, or has refused it."""
+    for process in processes:
+        await process.hub.settle()
 
 
 async def converge(clients: list[Client], room: str) -> dict[str, tuple[Any, int]]:

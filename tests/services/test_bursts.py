@@ -23,7 +23,7 @@ from sessionstore_app.services.reach import EVERYWHERE
 from sessionstore_app.services.watching import begin_soon, listen
 from tests.services.churn import end, heal, opened_client, set_k
 from tests.services.ears import Ear
-from tests.services.processes import Client, Process
+from tests.services.processes import Client, Process, settled
 from tests.support.layers import DeafLayer
 
 Pair = tuple[Process, Process]
@@ -162,6 +162,7 @@ async def test_what_was_read_but_not_heard_is_told_to_who_knew_of_it_alone(pair:
     early = await Ear(pair[1]).begin()
     deaf_layer.is_deaf = True
     await end(pair[0], client)
+    await settled(pair)
     deaf_layer.is_deaf = False
     late = await Ear(pair[1]).begin()
     await heal(pair[1])

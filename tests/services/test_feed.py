@@ -17,7 +17,7 @@ from sessionstore_app.services.bus import SESSIONS_GROUP
 from sessionstore_app.services.endings import end_session
 from tests.services.churn import Churn, end, heal, opened_client, set_k
 from tests.services.ears import Ear, recorded
-from tests.services.processes import Client, Process
+from tests.services.processes import Client, Process, settled
 from tests.support import layers
 from tests.support.layers import DeafLayer, LossyLayer
 from tests.support.wire import eventually
@@ -96,6 +96,7 @@ async def test_p9_listeners_are_told_all_in_order_and_once_though_every_third_me
         assert ear.told == wanted
         assert ear.process.hub.counters.healed_sessions > 0
     # What is still on its way changes nothing.
+    await settled(lossy)
     lossy_layer.is_lossy = False
     last = [await opened_client(process) for process in lossy]
     for ear in ears:
@@ -108,6 +109,7 @@ async def test_d57_a_gap_is_filled_by_itself_when_the_next_change_shows_it(pair:
     ear = await Ear(pair[1]).begin()
     deaf_layer.is_deaf = True
     await set_k(pair[0], client, "missed")
+    await settled(pair)
     deaf_layer.is_deaf = False
     await set_k(pair[0], client, "heard")
     await ear.until(lambda: len(ear.events) >= 3, "both are told")
@@ -126,6 +128,7 @@ async def test_what_a_deaf_listener_missed_is_told_when_it_is_healed(pair: Pair,
     passed = await opened_client(pair[0])
     await set_k(pair[0], passed, "2")
     await end(pair[0], passed)
+    await settled(pair)
     deaf_layer.is_deaf = False
     assert len(ear.events) == 2
     await heal(pair[1])
@@ -149,6 +152,7 @@ async def test_what_was_missed_is_told_when_the_layer_is_back(pair: Pair, deaf_l
         return pair[1].hub.counters.bus_failures > 0
 
     await eventually(noticed, "the listener has noticed")
+    await settled(pair)
     deaf_layer.is_deaf = False
     await ear.until(lambda: bool(ear.events), "what was missed is told")
     await end(pair[0], missed)
@@ -163,6 +167,7 @@ async def test_one_that_ended_is_not_made_up_for_by_one_that_opened(pair: Pair, 
     deaf_layer.is_deaf = True
     await end(pair[0], ended)
     came = await opened_client(pair[0])
+    await settled(pair)
     deaf_layer.is_deaf = False
     await heal(pair[1])
     assert ear.of(ended.id) == [(A, 1), (C, 2)]
@@ -208,6 +213,7 @@ async def test_who_was_put_out_is_told_of_as_soon_as_the_record_is_in_reach(
 
     deaf_layer.is_deaf = True
     await set_k(pair[0], client, "missed")
+    await settled(pair)
     deaf_layer.is_deaf = False
     with monkeypatch.context() as patched:
         patched.setattr(history, "changes_after", fail)
@@ -265,6 +271,7 @@ async def test_s2_6_a_socket_whose_session_ended_unheard_is_closed_for_its_reaso
     deaf_layer.is_deaf = True
     pair[1].acts()
     assert await end_session(client.id, CloseReason.CONNECTION_LOST.name)
+    await settled(pair)
     deaf_layer.is_deaf = False
     pair[0].acts()
     await pair[0].presence.renew()

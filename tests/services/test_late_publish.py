@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import gc
 from typing import Any
 
@@ -16,7 +15,7 @@ from sessionstore_app.services.line import Counters, Line
 class _Stuck:
     """A bus that takes nothing, and fails when it is told to stop trying."""
 
-    async def publish(self, group: str, message: Any) -> None:
+    async def publish(self, messages: Any) -> None:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -29,8 +28,10 @@ async def test_what_fails_after_it_was_given_up_is_no_error(monkeypatch: pytest.
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
     counters = Counters()
     bus: Any = _Stuck()
-    await Line(bus, contextvars.Context(), counters).publish([("group", {"type": "x"})])
-    # The task ends in the next turn, and is told of when it is collected.
+    line_of_it = Line(bus, asyncio.get_running_loop().create_task, counters)
+    line_of_it.publish([("group", {"type": "x"})])
+    await line_of_it.flush(10)
+    # What fails behind that is told of when it is collected.
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     gc.collect()

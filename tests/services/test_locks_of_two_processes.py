@@ -16,7 +16,7 @@ from sessionstore_app.models import LockRequest, Session, SessionState
 from sessionstore_app.services import jobs, locks, record
 from sessionstore_app.services.events import LockTold
 from sessionstore_app.services.locks import LockInfo
-from tests.services.processes import LIMIT_SECONDS, Client, Process
+from tests.services.processes import LIMIT_SECONDS, Client, Process, settled
 from tests.support.layers import DeafLayer, LossyLayer
 from tests.support.wire import eventually
 
@@ -92,6 +92,7 @@ async def test_d70_a_grant_whose_message_was_lost_is_found_when_the_lease_is_ren
     asked = await _wait_in_line(second, patience=None)
     deaf_layer.is_deaf = True
     assert await _release(first)
+    await settled(pair)
     deaf_layer.is_deaf = False
     sequence = (await _held()).sequence
     assert not asked.done()
@@ -233,6 +234,7 @@ async def test_d72_what_a_session_awaited_and_held_by_its_old_socket_is_gone_wit
     asked = await _wait_in_line(old)
     deaf_layer.is_deaf = not is_told
     assert await new.resume(opened) is not None
+    await settled(pair)
     deaf_layer.is_deaf = False
     await _line(0)
     pair[0].acts()

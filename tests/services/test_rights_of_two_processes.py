@@ -12,7 +12,7 @@ from sessionstore_app.core.observer import Interest
 from sessionstore_app.services import jobs, record, telling
 from sessionstore_app.services.news import Events
 from sessionstore_app.services.policy import Identity, Policy
-from tests.services.processes import Client, Process
+from tests.services.processes import Client, Process, settled
 from tests.support.layers import DeafLayer
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ async def test_t4_roles_taken_away_while_the_bus_is_deaf_are_gone_with_the_next_
     here.acts()
     deaf_layer.is_deaf = True
     assert await sessions.achange_roles(session_id=client.id, remove=["moderator"]) == 1
+    await settled(pair)
     deaf_layer.is_deaf = False
     assert _roles(client) == {"moderator"}
     there.acts()
