@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
-from tests.benchmarks import docs, expiry, fanout, filters, memory, stalled, writes
+from tests.benchmarks import docs, expiry, fanout, filters, joins, memory, onredis, restarts, stalled, writes
 from tests.benchmarks.figures import FailedError, Section, Table, Verdict
 from tests.benchmarks.process import allow_sockets
 
@@ -26,6 +26,9 @@ SCENARIOS: dict[str, Measure] = {
     "stalled": stalled.measure,
     "filters": filters.measure,
     "expiry": expiry.measure,
+    "redis": onredis.measure,
+    "joins": joins.measure,
+    "restarts": restarts.measure,
 }
 
 

@@ -9,13 +9,19 @@ Message: TypeAlias = dict[str, Any]
 
 
 class RefusedError(Exception):
-    """The server answered a request with an error."""
+    """The server answered a request with an error, which may say when to ask again."""
+
+    def __init__(self, error: Message) -> None:
+        super().__init__(json.dumps(error))
+        self.retry_after_seconds: float | None = error.get("data", {}).get("retry_after_seconds")
 
 
 class Dialect(Protocol):
     """How one server is spoken to. `opening` holds texts to send one by one, each when the one before is answered."""
 
     acknowledges: bool
+    # Every set is told by itself, to its setter too, and has no other answer.
+    tells_each: bool
 
     def path(self, room: str) -> str: ...
 
@@ -40,6 +46,7 @@ class SessionStore:
     """The wire protocol of this project, with heartbeats, acknowledgements and batches as its own clients use them."""
 
     acknowledges = True
+    tells_each = False
 
     def path(self, room: str) -> str:
         return "/ws/sessionstore/"
@@ -74,6 +81,7 @@ class Tutorial:
     """The reference: a peer is in the room once the socket is open, and its own message back is the answer."""
 
     acknowledges = False
+    tells_each = True
 
     def path(self, room: str) -> str:
         return f"/ws/{room}/"
@@ -88,7 +96,7 @@ class Tutorial:
         return json.dumps({"key": key, "value": value})
 
     def answers(self, payload: bytes) -> tuple[int, bytes]:
-        return 1, payload
+        return 0, payload
 
     def tells_change(self, payload: bytes) -> bool:
         return True
@@ -114,7 +122,7 @@ def sorted_out(payload: bytes) -> tuple[list[Message], list[Message]]:
     messages = content if isinstance(content, list) else [content]
     for message in messages:
         if "error" in message:
-            raise RefusedError(json.dumps(message["error"]))
+            raise RefusedError(message["error"])
     replies = [message for message in messages if "method" not in message]
     return replies, [message for message in messages if "method" in message]
 

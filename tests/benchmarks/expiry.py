@@ -13,11 +13,11 @@ from pathlib import Path
 
 from tests.benchmarks.dialects import DIALECTS
 from tests.benchmarks.figures import FailedError, Section, Table, middle, percentile, within
-from tests.benchmarks.machine import migrated, project_environment, run_json
+from tests.benchmarks.machine import migrated, project_environment, run_json, served
 from tests.benchmarks.peers import Crowd, Peer
 from tests.benchmarks.postgres import postgres, programs
 from tests.benchmarks.process import memory_bytes
-from tests.benchmarks.servers import CHECKOUT, Server, free_port, uvicorn
+from tests.benchmarks.servers import CHECKOUT
 from tests.benchmarks.writes import NO_POSTGRES
 
 ROWS, QUICK_ROWS = 1_000_000, 100_000
@@ -36,13 +36,12 @@ def measure(folder: Path, *, quick: bool) -> Section:
         return Section(name="expiry", table=Table(header=HEADER, rows=()), notes=(NO_POSTGRES,))
     rows = QUICK_ROWS if quick else ROWS
     with postgres(binaries) as url:
-        environment = migrated(project_environment(url, in_memory=False))
+        environment = migrated(project_environment(url))
         run_json("expired_rows", {"rows": rows}, environment)
-        port = free_port()
-        with Server(uvicorn("project.asgi:application", port), port, environment):
+        with served(environment) as server:
             end_of_idle = time.monotonic() + (QUICK_IDLE_SECONDS if quick else IDLE_SECONDS)
-            idle = answers_ms(port, lambda: time.monotonic() < end_of_idle)
-            seconds, memory, beside = expire(port, environment, rows)
+            idle = answers_ms(server.port, lambda: time.monotonic() < end_of_idle)
+            seconds, memory, beside = expire(server.port, environment, rows)
     after_a_fifth, most = memory[len(memory) // 5], max(memory)
     times = middle(beside) / middle(idle)
     row = (
@@ -86,7 +85,7 @@ def expire(port: int, environment: dict[str, str], rows: int) -> tuple[float, li
 def answers_ms(port: int, go_on: Callable[[], bool]) -> list[float]:
     """What sets of one socket took until they were answered, one after another with a pause between."""
     dialect = DIALECTS["sessionstore"]
-    crowd, peer = Crowd(port, dialect), Peer("expiry", 1)
+    crowd, peer = Crowd(dialect), Peer("expiry", 1, port)
     taken: list[float] = []
     answered = 0
 

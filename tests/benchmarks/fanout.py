@@ -3,105 +3,55 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks.figures import Bar, Section, Table, Verdict, at_most, middle, percentile
-from tests.benchmarks.load import Result, Spec
-from tests.benchmarks.machine import generate, project_server, reference_server
-from tests.benchmarks.servers import Server
+from tests.benchmarks.figures import Bar, Section, Table, Verdict, at_most
+from tests.benchmarks.machine import project_server, reference_server
+from tests.benchmarks.sides import (
+    IN_FLIGHT_16,
+    ROOM_OF_100,
+    ROOM_OF_1000,
+    ROOMS_OF_5,
+    SPEED_HEADER,
+    Results,
+    Side,
+    measured,
+    part,
+    server_cost,
+    speed,
+)
 
-BOUND_SHARE = 0.9
 MEMORY, DATABASE, REFERENCE = "memory backend", "database backend", "reference"
-HEADER = (
-    *("rooms and peers", "server", "CPU s / 100,000", "of the reference", "set → last peer p50 / p99 ms"),
-    *("sets / s", "frames / delivery", "generator CPU"),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    name: str
-    rooms: int
-    peers: int
-    in_flight: int
-    target: float
-
-
-SHAPES = (
-    Shape(name="1 room of 100", rooms=1, peers=100, in_flight=1, target=10),
-    Shape(name="1 room of 1,000", rooms=1, peers=1_000, in_flight=1, target=20),
-    Shape(name="1 room of 100, 16 in flight", rooms=1, peers=100, in_flight=16, target=40),
-    Shape(name="200 rooms of 5", rooms=200, peers=5, in_flight=1, target=15),
-)
+HEADER = ("rooms and peers", "server", "CPU s / 100,000", "of the reference", *SPEED_HEADER)
+TARGETS = {ROOM_OF_100: 10.0, ROOM_OF_1000: 20.0, IN_FLIGHT_16: 40.0, ROOMS_OF_5: 15.0}
 
 
 def measure(folder: Path, *, quick: bool) -> Section:
-    """All servers stand side by side and are measured in turn, so that a slow minute of the machine hits them all."""
     with ExitStack() as stack:
         servers = {
             REFERENCE: stack.enter_context(reference_server("asgi")),
             MEMORY: stack.enter_context(project_server(folder, "fanout_memory", in_memory=True)),
             DATABASE: stack.enter_context(project_server(folder, "fanout_database", in_memory=False)),
         }
-        repeats, seconds = (1, 1.5) if quick else (3, 2.5)
-        results: dict[tuple[Shape, str], list[Result]] = {}
-        for turn in range(repeats):
-            for shape in SHAPES:
-                for name, server in servers.items():
-                    result = run(shape, name, server, f"turn-{turn}", seconds)
-                    results.setdefault((shape, name), []).append(result)
-    return section(results)
+        sides = {
+            name: Side(name=name, dialect="tutorial" if name == REFERENCE else "sessionstore", servers=[server])
+            for name, server in servers.items()
+        }
+        return section(sides, measured(list(sides.values()), TARGETS, turns=3, quick=quick))
 
 
-def run(shape: Shape, name: str, server: Server, turn: str, seconds: float) -> Result:
-    spec = Spec(
-        dialect="tutorial" if name == REFERENCE else "sessionstore",
-        port=server.port,
-        server_pid=server.pid,
-        name=f"{turn}-{shape.rooms}-{shape.peers}-{shape.in_flight}",
-        rooms=shape.rooms,
-        peers=shape.peers,
-        in_flight=shape.in_flight,
-        seconds=seconds,
-    )
-    return generate(spec)
-
-
-def section(results: dict[tuple[Shape, str], list[Result]]) -> Section:
+def section(sides: dict[str, Side], results: Results) -> Section:
     rows: list[tuple[str, ...]] = []
     verdicts: list[Verdict] = []
     bars: list[Bar] = []
-    for shape in SHAPES:
-        costs = {
-            name: middle([cost(result) for result in results[shape, name]]) for name in (REFERENCE, MEMORY, DATABASE)
-        }
-        for name, value in costs.items():
-            rows.append(row(shape.name, name, value, costs[REFERENCE], results[shape, name]))
-            bars.append(Bar(group=f"{shape.name}: CPU s / 100,000", label=name, value=value, shown=f"{value:.2f}"))
+    for shape, target in TARGETS.items():
+        costs = {name: server_cost(results[shape, side]) for name, side in sides.items()}
+        for name, cost in costs.items():
+            told = speed(results[shape, sides[name]])
+            rows.append((shape.name, name, f"{cost:.2f}", part(cost, costs[REFERENCE]), *told))
+            bars.append(Bar(group=f"{shape.name}: CPU s / 100,000", label=name, value=cost, shown=f"{cost:.2f}"))
         promise = f"fan-out {shape.name}, CPU of the reference's"
-        verdicts.append(at_most(promise, costs[MEMORY], costs[REFERENCE], shape.target))
+        verdicts.append(at_most(promise, costs[MEMORY], costs[REFERENCE], target))
     return Section(
         name="fanout", table=Table(header=HEADER, rows=tuple(rows)), verdicts=tuple(verdicts), bars=tuple(bars)
-    )
-
-
-def cost(result: Result) -> float:
-    """Server CPU seconds for each 100,000 deliveries: sets acknowledged, each times the peers of its room."""
-    return result.server_cpu_seconds / result.deliveries * 100_000
-
-
-def row(shape: str, name: str, value: float, reference: float, results: list[Result]) -> tuple[str, ...]:
-    p50 = middle([percentile(result.latencies_ms, 0.50) for result in results])
-    p99 = middle([percentile(result.latencies_ms, 0.99) for result in results])
-    share = middle([result.generator_cpu_seconds / result.seconds for result in results])
-    return (
-        shape,
-        name,
-        f"{value:.2f}",
-        "1" if name == REFERENCE else f"1/{reference / value:.1f}",
-        f"{p50:.1f} / {p99:.1f}",
-        f"{middle([result.sets / result.seconds for result in results]):,.0f}",
-        f"{middle([result.frames / result.deliveries for result in results]):.2f}",
-        f"{share:.0%}" + (" (generator bound)" if share > BOUND_SHARE else ""),
     )

@@ -23,7 +23,7 @@ def measure(folder: Path, *, quick: bool) -> Section:
         if binaries:
             urls["PostgreSQL"] = stack.enter_context(postgres(binaries))
         for database, url in urls.items():
-            environment = migrated(project_environment(url, in_memory=False))
+            environment = migrated(project_environment(url))
             found = run_json("filter_speed", {"repeats": 3 if quick else 9}, environment)
             for one in found["filters"]:
                 times = one["listed_ms"] / one["plain_ms"]

@@ -21,15 +21,15 @@ def main(arguments: dict[str, Any]) -> dict[str, int]:
     allow_sockets((spec.rooms + FIRST_ROOMS) * spec.peers)
     # Code and caches that the first peers load are not what a peer costs. They stay, so that none of their memory is
     # used again by those who are counted.
-    first, counted = Load(replace(spec, name=f"{spec.name}-first", rooms=FIRST_ROOMS)), Load(spec)
+    first = Load(replace(spec, name=f"{spec.name}-first", rooms=FIRST_ROOMS))
+    counted = Load(spec, first.crowd)
     first.open()
     first.settle()
-    before = memory_bytes(spec.server_pid)
+    before = sum(map(memory_bytes, spec.server_pids))
     counted.open()
     counted.settle()
-    after = memory_bytes(spec.server_pid)
+    after = sum(map(memory_bytes, spec.server_pids))
     counted.crowd.close()
-    first.crowd.close()
     return {"before_bytes": before, "after_bytes": after}
 
 

@@ -1,8 +1,9 @@
 """The load generator, a process of its own: opens peers, keeps sets in flight, counts what every peer is told.
 
 Every value carries a number, and a number belongs to one key, so a glance at a frame shows which value of which key
-it brings. A set counts as told to a peer once the peer has it or a later one; when the sets end, every peer must hold
-the last value of every key. Run as `python -m tests.benchmarks.load SPEC`, with a `Spec` as JSON; prints a `Result`.
+it brings. A set counts as told to a peer once the peer has it or a later one of its key; when the sets end, every peer
+must hold the last value of every key. Run as `python -m tests.benchmarks.load SPEC`, with a `Spec` as JSON; prints a
+`Result`.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import socket
 import sys
 import time
 from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tests.benchmarks.dialects import DIALECTS
-from tests.benchmarks.peers import Crowd, Peer
+from tests.benchmarks.peers import AT_ONCE, Crowd, Peer, before_first
 from tests.benchmarks.process import allow_sockets, cpu_seconds, memory_bytes
 
 NUMBER = re.compile(rb'"#(\d{8})')
@@ -28,11 +30,14 @@ DEAF_BUFFER_BYTES = 4_096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """What to do to which server. The measurement ends with `seconds` or `sets`, whichever comes first."""
+    """What to do to which servers. The measurement ends with `seconds` or `sets`, whichever comes first.
+
+    Peers are spread evenly over the servers, which share rooms. A room has one setter on each, and they take turns.
+    """
 
     dialect: str
-    port: int
-    server_pid: int
+    ports: Sequence[int]
+    server_pids: Sequence[int]
     name: str
     rooms: int
     peers: int
@@ -44,6 +49,7 @@ class Spec:
     keys: int = 16
     value_bytes: int = 32
     deaf_peers: int = 0
+    redis_pids: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +62,7 @@ class Result:
     frames: int = 0
     seconds: float = 0.0
     server_cpu_seconds: float = 0.0
+    redis_cpu_seconds: float = 0.0
     generator_cpu_seconds: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
     memory_before_bytes: int = 0
@@ -63,7 +70,7 @@ class Result:
 
 
 class NotConvergedError(Exception):
-    """The sets ended and some peer does not hold what was set last."""
+    """The sets ended and some peer does not hold what was set last, or was not told what it should have been."""
 
 
 class Room:
@@ -73,13 +80,14 @@ class Room:
         self.name = name
         self.peers = peers
         self.has_turn = False
-        self.setter = peers[0]
+        # Keys are a multiple of these, so each key has one setter, and one order.
+        self.setters = peers[: len(spec.ports)]
         self.sent = 0
         self.answered = 0
         self.told_all = 0
         self.told = 0
         self.latencies_ms: list[float] = []
-        self.last = [0] * spec.keys
+        self.last = before_first(spec.keys)
         self._spec = spec
         self._started: dict[int, float] = {}
         self._missing: dict[int, int] = {}
@@ -103,10 +111,11 @@ class Room:
         self._missing[number] = len(self.peers)
         self._started[number] = time.perf_counter()
         text = self._dialect.set_entry(self.name, f"key-{index}", f"#{number:08}{self._padding}", number)
-        self.setter.send(text)
+        self.setters[number % len(self.setters)].send(text)
 
     def hear(self, peer: Peer, payload: bytes) -> None:
-        if peer is self.setter:
+        is_setter = peer in self.setters
+        if is_setter:
             count, payload = self._dialect.answers(payload)
             self.answered += count
             self._stirred.append(self)
@@ -114,22 +123,26 @@ class Room:
             self._heard = payload
             changed = self._dialect.tells_change(payload)
             self._numbers = [int(digits) for digits in NUMBER.findall(payload)] if changed else []
-        keys = self._spec.keys
         for number in self._numbers:
             self.told += 1
-            peer.values[number % keys] = number
-            if number > peer.newest:
-                self._advance(peer, number)
+            self._advance(peer, number)
+        if is_setter and self._dialect.tells_each:
+            place, setters = self.setters.index(peer), len(self.setters)
+            self.answered += sum(number % setters == place for number in self._numbers)
 
     def _advance(self, peer: Peer, number: int) -> None:
-        missing = self._missing
-        for each in range(peer.newest + 1, number + 1):
+        keys, missing = self._spec.keys, self._missing
+        key = number % keys
+        known = peer.values[key]
+        if number < known:
+            raise NotConvergedError(f"{self.name}: a peer was told set {number} after {known}, both of one key")
+        for each in range(known + keys, number + 1, keys):
             missing[each] -= 1
             if missing[each] == 0:
                 del missing[each]
                 self.told_all += 1
                 self.latencies_ms.append((time.perf_counter() - self._started.pop(each)) * 1000)
-        peer.newest = number
+        peer.values[key] = number
         if self.is_drained():
             self._stirred.append(self)
 
@@ -147,30 +160,30 @@ class Room:
 
 
 class Load:
-    """Rooms with their peers on one server, and the sets that go through them."""
+    """Rooms with their peers, and the sets that go through them."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, crowd: Crowd | None = None) -> None:
         self.spec = spec
-        self.crowd = Crowd(spec.port, DIALECTS[spec.dialect])
+        self.crowd = crowd or Crowd(DIALECTS[spec.dialect])
         self.rooms: list[Room] = []
         self._stirred: list[Room] = []
 
-    def open(self) -> None:
-        spec = self.spec
+    def open(self, at_once: int = AT_ONCE) -> None:
+        spec, ports = self.spec, self.spec.ports
         for index in range(spec.rooms):
             name = f"{spec.name}-{index}"
-            peers = [Peer(name, spec.keys) for _ in range(spec.peers)]
+            peers = [Peer(name, spec.keys, ports[(index + place) % len(ports)]) for place in range(spec.peers)]
             room = Room(spec, name, peers, self._stirred)
             for peer in peers:
                 peer.on_text = room.hear
             self.rooms.append(room)
         # Room by room would be kinder to the server than life is: peers of all rooms arrive mixed.
-        self.crowd.open(room.peers[place] for place in range(spec.peers) for room in self.rooms)
+        self.crowd.open((room.peers[place] for place in range(spec.peers) for room in self.rooms), at_once)
         for _ in range(spec.deaf_peers):
             self._open_deaf(self.rooms[0].name)
 
     def _open_deaf(self, room: str) -> None:
-        peer = Peer(room, self.spec.keys)
+        peer = Peer(room, self.spec.keys, self.spec.ports[0])
         # A small window, so that the kernel's buffers do not hide the stall.
         peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DEAF_BUFFER_BYTES)
         self.crowd.open([peer])
@@ -224,27 +237,41 @@ class Load:
 
     def measure(self) -> Result:
         spec, crowd = self.spec, self.crowd
-        memory = memory_bytes(spec.server_pid)
+        memory = sum(map(memory_bytes, spec.server_pids))
         self.run(spec.warm_up_seconds, spec.sets)
         for room in self.rooms:
             room.told = 0
             room.latencies_ms.clear()
         crowd.frames = 0
-        start, own, server = time.perf_counter(), time.process_time(), cpu_seconds(spec.server_pid)
+        start, own = time.perf_counter(), time.process_time()
+        server, redis = total_cpu_seconds(spec.server_pids), total_cpu_seconds(spec.redis_pids)
         sets = self.run(spec.seconds, spec.sets)
-        server, own = cpu_seconds(spec.server_pid) - server, time.process_time() - own
+        server, redis = total_cpu_seconds(spec.server_pids) - server, total_cpu_seconds(spec.redis_pids) - redis
+        own = time.process_time() - own
         return Result(
             sets=sets,
             deliveries=sets * spec.peers,
-            told=sum(room.told for room in self.rooms),
+            told=self._told(sets * spec.peers),
             frames=crowd.frames,
             seconds=time.perf_counter() - start,
             server_cpu_seconds=server,
+            redis_cpu_seconds=redis,
             generator_cpu_seconds=own,
             latencies_ms=[latency for room in self.rooms for latency in room.latencies_ms],
             memory_before_bytes=memory,
-            memory_after_bytes=memory_bytes(spec.server_pid),
+            memory_after_bytes=sum(map(memory_bytes, spec.server_pids)),
         )
+
+    def _told(self, deliveries: int) -> int:
+        """Values received. A server that conflates nothing has to have told every one to everybody."""
+        told = sum(room.told for room in self.rooms)
+        if DIALECTS[self.spec.dialect].tells_each and told != deliveries:
+            raise NotConvergedError(f"{told} values were told and {deliveries} had to be")
+        return told
+
+
+def total_cpu_seconds(pids: Iterable[int]) -> float:
+    return sum(map(cpu_seconds, pids))
 
 
 def main(arguments: dict[str, Any]) -> Result:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,15 @@ from tests.benchmarks.servers import CHECKOUT, LIFTED_LIMITS, MEMORY_BACKEND, Se
 RUN_SECONDS = 180
 
 
-def project_environment(database_url: str, *, in_memory: bool) -> dict[str, str]:
-    """The demo project's environment: no rate limits, and entries in memory or in the database."""
+def project_environment(database_url: str, *, in_memory: bool = False, redis_url: str = "") -> dict[str, str]:
+    """The demo project's environment: no rate limits, and entries in memory, in the database or in Redis."""
     settings: dict[str, object] = dict(LIFTED_LIMITS)
     if in_memory:
         settings["BACKENDS"] = MEMORY_BACKEND
     return {
         "DJANGO_SETTINGS_MODULE": "project.settings",
         "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
         "DEBUG": "0",
         "SECRET_KEY": "a benchmark's secret, as long as the demo's checks would like it to be",
         "ALLOWED_HOSTS": "127.0.0.1",
@@ -40,15 +42,22 @@ def migrated(environment: dict[str, str]) -> dict[str, str]:
 
 def project_server(folder: Path, name: str, *, in_memory: bool, on_daphne: bool = False) -> Server:
     """The project on a fresh SQLite file."""
-    environment = migrated(project_environment(f"sqlite:///{folder / name}.sqlite3", in_memory=in_memory))
+    environment = project_environment(f"sqlite:///{folder / name}.sqlite3", in_memory=in_memory)
+    return served(migrated(environment), on_daphne=on_daphne)
+
+
+def served(environment: dict[str, str], *, on_daphne: bool = False) -> Server:
+    """The project in an environment that was prepared for it."""
     port = free_port()
     command = daphne if on_daphne else uvicorn
     return Server(command("project.asgi:application", port), port, environment)
 
 
-def reference_server(application: str) -> Server:
+def reference_server(application: str, layer: Mapping[str, object] | None = None) -> Server:
+    """The reference on the in-memory layer, or on another, as Django's settings describe it."""
     port = free_port()
-    return Server(uvicorn(f"tests.benchmarks.reference.{application}:application", port), port, {})
+    environment = {"CHANNEL_LAYER_JSON": json.dumps(layer)} if layer else {}
+    return Server(uvicorn(f"tests.benchmarks.reference.{application}:application", port), port, environment)
 
 
 def generate(spec: Spec, module: str = "load") -> Result:

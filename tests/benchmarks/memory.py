@@ -45,8 +45,8 @@ def measure(folder: Path, *, quick: bool) -> Section:
 def kib_a_socket(dialect: str, server: Server, sockets: int) -> float:
     spec = Spec(
         dialect=dialect,
-        port=server.port,
-        server_pid=server.pid,
+        ports=[server.port],
+        server_pids=[server.pid],
         name="idle",
         rooms=sockets // PEERS_A_ROOM,
         peers=PEERS_A_ROOM,

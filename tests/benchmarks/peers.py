@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from tests.benchmarks import wire
-from tests.benchmarks.dialects import Dialect
+from tests.benchmarks.dialects import Dialect, RefusedError
 
 READ_BYTES = 16_384
 ACK_EVERY_BYTES = 65_536
-HEARTBEAT = b'"session.heartbeat"'
-OPENING_AT_ONCE = 32
+HEARTBEAT, REFUSED = b'"session.heartbeat"', b'"error":'
+AT_ONCE = 64
 OPEN_SECONDS = 60
 
 
@@ -28,8 +28,8 @@ class Peer:
     __slots__ = (
         "acked_bytes",
         "deaf",
-        "newest",
         "on_text",
+        "port",
         "ready",
         "rest",
         "room",
@@ -39,8 +39,9 @@ class Peer:
         "values",
     )
 
-    def __init__(self, room: str, keys: int) -> None:
+    def __init__(self, room: str, keys: int, port: int) -> None:
         self.room = room
+        self.port = port
         self.sock = socket.socket()
         self.rest = b""
         self.step = -1
@@ -48,8 +49,7 @@ class Peer:
         self.deaf = False
         self.text_bytes = 0
         self.acked_bytes = 0
-        self.newest = 0
-        self.values = [0] * keys
+        self.values = before_first(keys)
         self.on_text: Callable[[Peer, bytes], None] = ignore
 
     def send(self, text: str) -> None:
@@ -65,29 +65,36 @@ def ignore(peer: Peer, payload: bytes) -> None:
     """What a peer does with texts that nobody measures."""
 
 
-class Crowd:
-    """Peers of one server."""
+def before_first(keys: int) -> list[int]:
+    """What a peer holds of each key at the start: the number one round of all keys before the key's first."""
+    return [0, *range(1 - keys, 0)]
 
-    def __init__(self, port: int, dialect: Dialect) -> None:
-        self.port = port
+
+class Crowd:
+    """Peers of servers that are spoken to alike."""
+
+    def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self._acknowledges = dialect.acknowledges
         self.peers: list[Peer] = []
         self.frames = 0
+        self.refused = 0
+        self._again: deque[tuple[float, Peer]] = deque()
         # Peers of a room are mostly sent the same bytes: split them once.
         self._split_data = b""
         self._split_frames: list[tuple[int, bytes]] = []
         self._by_fd: dict[int, Peer] = {}
         self._epoll = select.epoll()
 
-    def open(self, peers: Iterable[Peer]) -> None:
-        """Open and join, a few at a time, and return when all have."""
+    def open(self, peers: Iterable[Peer], at_once: int = AT_ONCE) -> None:
+        """Open and join, a few at a time, and return when all have. Whoever is asked to come again does so."""
         waiting, opening = deque(peers), set[Peer]()
         deadline = time.monotonic() + OPEN_SECONDS
         while waiting or opening:
-            while waiting and len(opening) < OPENING_AT_ONCE:
+            while waiting and len(opening) < at_once:
                 opening.add(self._connect(waiting.popleft()))
-            self.pump(1)
+            self.pump(0.05 if self._again else 1)
+            self._ask_again()
             opening = {peer for peer in opening if not peer.ready}
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{len(waiting) + len(opening)} sockets were not open after {OPEN_SECONDS} s")
@@ -126,46 +133,54 @@ class Crowd:
     def close(self) -> None:
         """End every session in the way the server likes best, and wait until it has let go of the sockets."""
         farewell = self.dialect.closing()
-        for peer in self.peers:
-            if farewell and not peer.deaf:
-                peer.send(farewell)
-                peer.on_text = ignore
         if farewell:
-            self._read_out()
+            self._part(farewell)
         self._epoll.close()
         for peer in self.peers:
             peer.sock.close()
         self.peers.clear()
 
-    def _read_out(self) -> None:
-        remaining = {peer.sock.fileno(): peer for peer in self.peers if not peer.deaf}
+    def _part(self, farewell: str) -> None:
+        """A few at a time: of a thousand who leave at once, many are refused because it takes too long."""
+        waiting, leaving = deque(peer for peer in self.peers if not peer.deaf), set[int]()
         deadline = time.monotonic() + OPEN_SECONDS
-        while remaining and time.monotonic() < deadline:
+        while waiting or leaving:
+            while waiting and len(leaving) < AT_ONCE:
+                peer = waiting.popleft()
+                peer.send(farewell)
+                leaving.add(peer.sock.fileno())
             for fd, _ in self._epoll.poll(1):
-                peer = remaining.get(fd)
-                if peer is None or self._still_talks(peer):
+                peer = self._by_fd[fd]
+                if self._still_talks(peer, farewell):
                     continue
+                if fd not in leaving:
+                    raise PeerLostError(f"The server closed a socket in {peer.room} that was not to leave yet")
                 self._epoll.unregister(fd)
-                del remaining[fd]
-        if remaining:
-            raise TimeoutError(f"{len(remaining)} sessions were not closed after {OPEN_SECONDS} s")
+                leaving.remove(fd)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{len(waiting) + len(leaving)} sessions were open after {OPEN_SECONDS} s")
 
-    def _still_talks(self, peer: Peer) -> bool:
+    def _still_talks(self, peer: Peer, farewell: str) -> bool:
         try:
             data = peer.sock.recv(READ_BYTES)
         except ConnectionResetError:
             return False
         frames, peer.rest = wire.split(peer.rest + data)
+        for opcode, payload in frames:
+            if opcode == wire.TEXT and self._acknowledges:
+                self._answers_heartbeat(peer, payload)
+                if REFUSED in payload:
+                    peer.send(farewell)
         return bool(data) and all(opcode != wire.CLOSE for opcode, _ in frames)
 
     def _connect(self, peer: Peer) -> Peer:
-        peer.sock.connect(("127.0.0.1", self.port))
+        peer.sock.connect(("127.0.0.1", peer.port))
         peer.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer.sock.setblocking(False)
         self._by_fd[peer.sock.fileno()] = peer
         self._epoll.register(peer.sock, select.EPOLLIN)
         self.peers.append(peer)
-        peer.sock.send(wire.handshake(self.port, self.dialect.path(peer.room)))
+        peer.sock.send(wire.handshake(peer.port, self.dialect.path(peer.room)))
         return peer
 
     def _upgrade(self, peer: Peer, data: bytes) -> None:
@@ -204,8 +219,23 @@ class Crowd:
         self.frames += 1
         if peer.ready:
             peer.on_text(peer, payload)
-        elif self.dialect.opened(payload, peer.step):
+        elif self._has_opened(peer, payload):
             self._advance(peer)
+
+    def _has_opened(self, peer: Peer, payload: bytes) -> bool:
+        try:
+            return self.dialect.opened(payload, peer.step)
+        except RefusedError as error:
+            if error.retry_after_seconds is None:
+                raise
+            self.refused += 1
+            self._again.append((time.monotonic() + error.retry_after_seconds, peer))
+            return False
+
+    def _ask_again(self) -> None:
+        while self._again and self._again[0][0] <= time.monotonic():
+            _, peer = self._again.popleft()
+            peer.send(self.dialect.opening(peer.room)[peer.step])
 
     def _answers_heartbeat(self, peer: Peer, payload: bytes) -> bool:
         """Acknowledge as clients have to, and say whether the text was a heartbeat and nothing more."""

@@ -52,8 +52,8 @@ def compare(server: Server, *, quick: bool) -> tuple[list[Result], list[Result]]
 def hammer(server: Server, name: str, seconds: float, *, deaf_peers: int) -> Result:
     spec = Spec(
         dialect="sessionstore",
-        port=server.port,
-        server_pid=server.pid,
+        ports=[server.port],
+        server_pids=[server.pid],
         name=name,
         rooms=1,
         peers=PEERS,

@@ -38,7 +38,7 @@ def measure(folder: Path, *, quick: bool) -> Section:
 
 def compare(url: str, *, quick: bool) -> tuple[float, float, str]:
     """Both ways in turn, on one database with the demo project's settings; medians."""
-    environment = migrated(project_environment(url, in_memory=False))
+    environment = migrated(project_environment(url))
     repeats, seconds = (1, 1.5) if quick else (3, 3.0)
     found: dict[str, list[float]] = {"orm": [], "api": []}
     durability = ""

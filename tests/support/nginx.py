@@ -67,10 +67,15 @@ class Nginx:
         return (self._folder / "error.log").read_text(errors="replace")
 
 
+def find_nginx() -> str | None:
+    """The program, where Debian puts it too."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+
+
 @contextmanager
 def documented_nginx(servers: Sequence[Server], statics: Path | None = None) -> Iterator[Nginx]:
     """Run it in front of these servers, two of them. Skips the test where nginx is not installed."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    program = find_nginx()
     if program is None:
         pytest.skip("NGINX IS NOT TESTED: no nginx on the path.")
     folder, port = Path(tempfile.mkdtemp(prefix="nginx-")), free_port()
