@@ -9,12 +9,13 @@ from functools import partial
 from threading import Lock
 
 from sessionstore_app import conf
+from sessionstore_app.core import clock
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Author
 from sessionstore_app.core.errors import AccessDenied, RateLimited
 from sessionstore_app.core.patterns import check_room_name
 from sessionstore_app.ratelimit import WriteBucket
-from sessionstore_app.services import clock, policy, record
+from sessionstore_app.services import policy, record
 from sessionstore_app.services.localroom import LocalRoom
 from sessionstore_app.services.policy import Identity
 from sessionstore_app.services.reach import Reach, reach_of

@@ -8,7 +8,6 @@ commit.
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -43,6 +42,7 @@ from sessionstore_app.backends.tables import (
     tally_of,
     tally_row,
 )
+from sessionstore_app.core import clock
 from sessionstore_app.core.entries import (
     Entry,
     SessionId,
@@ -160,7 +160,7 @@ class DatabaseBackend(Backend):
         return result
 
     async def wipe(self, space: Space) -> None:
-        await self._commit.run(_WipeJob(space, time.time_ns() // 1_000_000))
+        await self._commit.run(_WipeJob(space, clock.now_ms()))
 
     async def versions(self, spaces: Collection[Space]) -> dict[Space, int]:
         found: dict[Space, int] = await self._ask(_versions, list(spaces), touches=spaces)

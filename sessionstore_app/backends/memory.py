@@ -7,12 +7,12 @@ several threads take turns by one lock.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sessionstore_app.backends.base import Backend, Due, Reading, is_told
+from sessionstore_app.core import clock
 from sessionstore_app.core.entries import Entry, SessionId, Space, Tally, Write, WriteResult, decide, is_tombstone
 from sessionstore_app.core.errors import SpaceWiped
 from sessionstore_app.core.limits import TOMBSTONES_KEPT, StoreLimits
@@ -79,7 +79,7 @@ class MemoryBackend(Backend):
     async def wipe(self, space: Space) -> None:
         with self._lock:
             self._spaces.pop(space, None)
-            self._wiped[space] = time.time_ns() // 1_000_000
+            self._wiped[space] = clock.now_ms()
 
     async def versions(self, spaces: Collection[Space]) -> dict[Space, int]:
         with self._lock:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,7 +24,7 @@ from redis.sentinel import Sentinel
 
 from sessionstore_app.backends.base import Backend, Due, Reading, is_told
 from sessionstore_app.backends.redislane import Command, Lane, OneByOne, Reply, Scripts, Steps, Together, Wire
-from sessionstore_app.core import errors
+from sessionstore_app.core import clock, errors
 from sessionstore_app.core.entries import (
     LOCK_WENT_ON,
     Author,
@@ -105,7 +104,7 @@ class RedisBackend(Backend):
         return result
 
     async def wipe(self, space: Space) -> None:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock.now_ms()
         self._listed.pop(space, None)
         await self._ask(
             ("ZADD", self._key("wiped"), now_ms, space),

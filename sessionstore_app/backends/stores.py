@@ -20,12 +20,12 @@ It does not know what a session is, how keys may be spelled, or what the texts m
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
 
 from sessionstore_app.backends.base import Backend, Reading
+from sessionstore_app.core import clock
 from sessionstore_app.core.entries import Change, Space, Write
 from sessionstore_app.core.errors import SpaceWiped, StoreDestroyed
 from sessionstore_app.core.limits import StoreLimits
@@ -158,8 +158,6 @@ class EntriesStore(StoreBackend):
 
     async def _write(self, space: Space, change: Change, limits: StoreLimits) -> None:
         try:
-            await self._backend.write(
-                space, Write(changes=(change,), by=None, at_ms=time.time_ns() // 1_000_000), limits
-            )
+            await self._backend.write(space, Write(changes=(change,), by=None, at_ms=clock.now_ms()), limits)
         except SpaceWiped:
             raise StoreDestroyed from None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from sessionstore_app import conf
+from sessionstore_app.core import clock
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.errors import AccessDenied, LimitExceeded
 from sessionstore_app.core.jsontext import Json, dumps
 from sessionstore_app.handlers.socket import Socket
 from sessionstore_app.protocol import frames, methods
-from sessionstore_app.services import clock, endings, facts, identity, policy, record, rights, sessions, tokens
+from sessionstore_app.services import endings, facts, identity, policy, record, rights, sessions, tokens
 from sessionstore_app.services.policy import ANONYMOUS, Identity
 from sessionstore_app.services.sessions import Opened, Position
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from sessionstore_app import conf
+from sessionstore_app.core import clock
 from sessionstore_app.core.entries import Change, Entry, Epoch, SessionId
 from sessionstore_app.core.errors import LimitExceeded
 from sessionstore_app.core.jsontext import dumps
@@ -16,7 +17,7 @@ from sessionstore_app.core.patterns import PatternSet, check_key, check_room_nam
 from sessionstore_app.handlers.caller import Caller, take_message
 from sessionstore_app.handlers.socket import Socket
 from sessionstore_app.protocol import frames, methods
-from sessionstore_app.services import clock, entrylog, hub, locks, policy, questions, record, sessions, telling
+from sessionstore_app.services import entrylog, hub, locks, policy, questions, record, sessions, telling
 from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.events import Said
 from sessionstore_app.services.rooms import change_of, check_distinct, rooms

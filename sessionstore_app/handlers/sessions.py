@@ -7,13 +7,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from sessionstore_app import conf
+from sessionstore_app.core import clock
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.errors import AccessDenied, InvalidParams
 from sessionstore_app.core.jsontext import dumps
 from sessionstore_app.handlers.caller import Caller, own_session, take_message
 from sessionstore_app.handlers.socket import Followed, Socket
 from sessionstore_app.protocol import frames, methods
-from sessionstore_app.services import clock, policy, sessions, steering, watching
+from sessionstore_app.services import policy, sessions, steering, watching
 from sessionstore_app.services.reach import EVERYWHERE, Reach
 from sessionstore_app.services.steering import Target
 

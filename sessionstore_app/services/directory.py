@@ -13,12 +13,12 @@ from typing import TypeAlias
 
 from django.db.models import Case, Count, Q, QuerySet, Value, When
 
+from sessionstore_app.core import clock
 from sessionstore_app.core.entries import SessionId
 from sessionstore_app.core.errors import LimitExceeded
 from sessionstore_app.core.observer import Interest
 from sessionstore_app.core.sessions import Kind, SessionChange, State
 from sessionstore_app.models import Membership, Session, SessionState
-from sessionstore_app.services import clock
 from sessionstore_app.services.filterquery import translate
 from sessionstore_app.services.properties import milliseconds, properties_of
 

@@ -14,8 +14,8 @@ from itertools import islice
 from types import FrameType
 
 from sessionstore_app import conf
+from sessionstore_app.core import clock
 from sessionstore_app.core.close import CloseReason
-from sessionstore_app.services import clock
 from sessionstore_app.services.hub import Hub
 
 # So many sockets are closed a second, or as many more as DRAIN_SECONDS ask for.

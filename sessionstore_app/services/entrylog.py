@@ -18,11 +18,12 @@ from django.dispatch import Signal
 from sessionstore_app import conf, signals
 from sessionstore_app.backends.base import Reading
 from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION
+from sessionstore_app.core import clock
 from sessionstore_app.core.entries import Author, Change, Entry, Epoch, Fence, SessionId, Space, Write, WriteResult
 from sessionstore_app.core.errors import SpaceWiped, Unavailable, VersionConflict
 from sessionstore_app.core.patterns import PatternSet, compiled
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import bridge, clock, hub, jobs, questions, record
+from sessionstore_app.services import bridge, hub, jobs, questions, record
 from sessionstore_app.services.events import Changed
 from sessionstore_app.services.spaces import room_backend, room_of, room_space
 

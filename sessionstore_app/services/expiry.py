@@ -15,10 +15,11 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from sessionstore_app import conf
+from sessionstore_app.core import clock
 from sessionstore_app.core.entries import Epoch, Space
 from sessionstore_app.core.patterns import EVERYTHING
 from sessionstore_app.models import Node, Room, Session, SessionState
-from sessionstore_app.services import clock, jobs, private, questions, reaping, record
+from sessionstore_app.services import jobs, private, questions, reaping, record
 from sessionstore_app.services.site import site_sessions
 from sessionstore_app.services.spaces import room_backend, room_of, room_space
 

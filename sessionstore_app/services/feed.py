@@ -15,10 +15,11 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from sessionstore_app.core import clock
 from sessionstore_app.core.errors import InternalError, LimitExceeded, SessionStoreError
 from sessionstore_app.core.observer import Event, Interest, entered, event_of
 from sessionstore_app.core.sessions import SessionChange, State
-from sessionstore_app.services import clock, directory, history, record
+from sessionstore_app.services import directory, history, record
 from sessionstore_app.services.allowance import FilterAllowance
 from sessionstore_app.services.bus import SESSIONS_GROUP
 from sessionstore_app.services.line import Counters, Line

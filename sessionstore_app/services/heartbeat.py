@@ -10,9 +10,9 @@ import contextvars
 from collections.abc import Iterable
 
 from sessionstore_app import conf
+from sessionstore_app.core import clock
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import clock
 from sessionstore_app.services.connection import Connection
 
 SLOTS = 10

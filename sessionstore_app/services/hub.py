@@ -16,10 +16,11 @@ import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
+from sessionstore_app.core import clock
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.core.sessions import SessionChange
-from sessionstore_app.services import clock, events
+from sessionstore_app.services import events
 from sessionstore_app.services.bus import Message, layer_bus, node_group, room_group
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import (

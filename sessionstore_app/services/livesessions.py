@@ -19,13 +19,13 @@ from datetime import datetime
 from typing import Final
 
 from sessionstore_app import conf
-from sessionstore_app.core import jsontext
+from sessionstore_app.core import clock, jsontext
 from sessionstore_app.core.errors import InternalError, InvalidParams, LimitExceeded, Unavailable
 from sessionstore_app.core.jsontext import JsonInput
 from sessionstore_app.core.observer import Event, Interest
 from sessionstore_app.core.properties import ALL_FIXED, ALL_USER
 from sessionstore_app.protocol import frames, methods
-from sessionstore_app.services import bridge, clock, hub, presence, steering
+from sessionstore_app.services import bridge, hub, presence, steering
 from sessionstore_app.services.directory import Counting, Listing
 from sessionstore_app.services.feed import Listener
 from sessionstore_app.services.hub import Hub

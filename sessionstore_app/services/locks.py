@@ -13,11 +13,12 @@ from functools import partial
 from typing import Final
 
 from sessionstore_app import conf
+from sessionstore_app.core import clock
 from sessionstore_app.core.entries import Fence
 from sessionstore_app.core.errors import InvalidParams, LimitExceeded, LockNotHeld, LockTimeout, NotOpen
 from sessionstore_app.core.patterns import check_key
 from sessionstore_app.models import Lock, LockRequest, LockScope
-from sessionstore_app.services import bridge, clock, jobs, questions, record
+from sessionstore_app.services import bridge, jobs, questions, record
 from sessionstore_app.services.connection import Connection, Wait
 from sessionstore_app.services.sessions import OpenSession
 from sessionstore_app.services.telling import tell

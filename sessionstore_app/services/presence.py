@@ -16,6 +16,7 @@ from typing import Any
 
 from sessionstore_app import conf
 from sessionstore_app.backends.base import Backend
+from sessionstore_app.core import clock
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Epoch
 from sessionstore_app.core.errors import SessionStoreError, Unavailable
@@ -24,7 +25,6 @@ from sessionstore_app.core.sessions import Kind
 from sessionstore_app.models import SessionState
 from sessionstore_app.protocol import frames
 from sessionstore_app.services import (
-    clock,
     drain,
     entrylog,
     facts,

@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 from sessionstore_app import backends, conf
 from sessionstore_app.backends.stores import StoreBackend
-from sessionstore_app.core import jsontext
+from sessionstore_app.core import clock, jsontext
 from sessionstore_app.core.entries import Space
 from sessionstore_app.core.errors import (
     InvalidValue,
@@ -33,7 +33,7 @@ from sessionstore_app.core.errors import (
 from sessionstore_app.core.jsontext import Json, JsonInput
 from sessionstore_app.core.patterns import check_key, check_room_name
 from sessionstore_app.models import ID_LENGTH, SessionState
-from sessionstore_app.services import bridge, clock, policy, questions, record
+from sessionstore_app.services import bridge, policy, questions, record
 from sessionstore_app.services.policy import Identity, Policy
 
 T = TypeVar("T")

@@ -13,10 +13,11 @@ from functools import partial
 
 from sessionstore_app import conf
 from sessionstore_app.backends.base import Due
+from sessionstore_app.core import clock
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Entry
 from sessionstore_app.core.errors import SessionStoreError
-from sessionstore_app.services import clock, entrylog, jobs, private, questions, record
+from sessionstore_app.services import entrylog, jobs, private, questions, record
 from sessionstore_app.services.endings import remove_owned
 from sessionstore_app.services.record import Job
 from sessionstore_app.services.spaces import room_backend, room_of

@@ -9,9 +9,10 @@ from __future__ import annotations
 from functools import partial
 
 from sessionstore_app import conf
+from sessionstore_app.core import clock
 from sessionstore_app.core.observer import Interest
 from sessionstore_app.core.removal import RemovalRule, absence
-from sessionstore_app.services import clock, directory, entrylog, jobs, questions, record
+from sessionstore_app.services import directory, entrylog, jobs, questions, record
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.telling import record_and_tell
 

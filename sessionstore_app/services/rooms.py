@@ -15,13 +15,13 @@ from functools import partial
 from typing import Any, Literal, TypedDict
 
 from sessionstore_app import conf
-from sessionstore_app.core import jsontext
+from sessionstore_app.core import clock, jsontext
 from sessionstore_app.core.entries import Change, Entry, SessionId
 from sessionstore_app.core.errors import InvalidParams
 from sessionstore_app.core.jsontext import Json, JsonInput
 from sessionstore_app.core.patterns import check_key, check_pattern, check_room_name, compiled
 from sessionstore_app.protocol import frames, methods
-from sessionstore_app.services import bridge, clock, entrylog, hub, jobs, questions, record, steering, telling
+from sessionstore_app.services import bridge, entrylog, hub, jobs, questions, record, steering, telling
 from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.events import Said
 from sessionstore_app.services.news import Peer

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from django.core import signing
 
+from sessionstore_app.core import clock
 from sessionstore_app.core.errors import AccessDenied
 from sessionstore_app.core.jsontext import JsonInput
-from sessionstore_app.services import clock, private
+from sessionstore_app.services import private
 from sessionstore_app.services.policy import PERMISSIONS, Identity
 
 _SALT = "sessionstore_app.token"

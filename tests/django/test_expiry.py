@@ -11,9 +11,10 @@ import pytest
 from django.utils import timezone
 
 from sessionstore_app import rooms
+from sessionstore_app.core import clock
 from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.models import Entry, Room, Session
-from sessionstore_app.services import bridge, clock, expiry, jobs, questions, reaping, record, spaces
+from sessionstore_app.services import bridge, expiry, jobs, questions, reaping, record, spaces
 from sessionstore_app.services.expiry import Expired
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -18,9 +18,10 @@ from sessionstore_app import backends, errors, rooms, sessions
 from sessionstore_app.backends.cache import CacheStore
 from sessionstore_app.backends.database import DatabaseBackend
 from sessionstore_app.backends.memory import MemoryBackend
+from sessionstore_app.core import clock
 from sessionstore_app.core.jsontext import Json
 from sessionstore_app.models import Session, SessionState
-from sessionstore_app.services import bridge, clock
+from sessionstore_app.services import bridge
 from sessionstore_app.services.presence import Presence
 from sessionstore_app.services.private import PrivateStore, create_map, private_store
 from sessionstore_app.services.reaping import forget_history

@@ -20,10 +20,11 @@ from django.test import AsyncClient, AsyncRequestFactory, Client
 from django.urls import include, path
 
 from sessionstore_app import httpcaller, mint_token, rooms, views
+from sessionstore_app.core import clock
 from sessionstore_app.handlers import HANDLERS
 from sessionstore_app.handlers.socket import Handler
 from sessionstore_app.models import Room
-from sessionstore_app.services import clock, directory, identity
+from sessionstore_app.services import directory, identity
 from tests.support.http import Http, call_of
 from tests.support.wire import refusal_of, result_of
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sessionstore_app.services import drain
+from sessionstore_app.core.close import CloseReason
+from sessionstore_app.core.errors import NotOpen
+from sessionstore_app.services import drain, jobs, record
 from tests.services.processes import Client, Process
 from tests.support.wire import eventually
 
@@ -150,6 +152,30 @@ async def test_the_signal_is_left_to_the_server_where_it_should_be(
     settings.SESSIONSTORE = {**settings.SESSIONSTORE, "DRAIN_SECONDS": 0}
     drain.at_sigterm(pair[0].hub)
     assert signal.getsignal(signal.SIGTERM) is server
+
+
+async def test_t19_a_resume_whose_socket_is_closed_meanwhile_burns_no_token(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is drained while others come to it from the one before: they go on to the next."""
+    old, late, again = Client(pair[0]), Client(pair[1]), Client(pair[0])
+    opened = await old.open()
+    await pair[0].lose(old, CloseReason.SERVER_SHUTDOWN)
+    run = record.run
+
+    async def run_and_close(job: Any) -> Any:
+        done = await run(job)
+        if isinstance(job, jobs.Resume):
+            late.connection.close(CloseReason.SERVER_SHUTDOWN)
+        return done
+
+    with monkeypatch.context() as patched:
+        patched.setattr(record, "run", run_and_close)
+        with pytest.raises(NotOpen):
+            await late.resume(opened)
+    back = await again.resume(opened)
+    assert back is not None
+    assert back.session.id == opened.session.id
 
 
 async def _is(truth: bool) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
+from sessionstore_app.services import hub
 from tests.services.ears import Ear
-from tests.services.processes import Client, Process
+from tests.services.processes import LIMIT_SECONDS, Client, Process
 from tests.support.layers import DeafLayer
 
 Pair = tuple[Process, Process]
@@ -39,3 +41,23 @@ async def test_i15_a_process_that_stops_in_the_middle_of_a_burst_leaves_no_task(
     await pair[1].hub.stop()
     assert task.cancelled()
     assert asyncio.all_tasks() <= before
+
+
+async def test_a_task_that_does_not_end_holds_up_no_process(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer that stands still waits for its server even when it is cancelled."""
+    monkeypatch.setattr(hub, "STOP_SECONDS", 0.05)
+    began, released = asyncio.Event(), asyncio.Event()
+
+    async def stuck() -> None:
+        began.set()
+        while not released.is_set():
+            with suppress(asyncio.CancelledError):
+                await released.wait()
+
+    task = pair[1].hub.spawn(stuck())
+    await began.wait()
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await pair[1].hub.stop()
+    assert not task.done()
+    released.set()
+    await task
