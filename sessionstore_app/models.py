@@ -34,6 +34,8 @@ class Room(models.Model):
         _("mark of its store"),
         max_length=ID_LENGTH,
         default="",
+        # During a deploy the code before still makes rooms.
+        db_default="",
         blank=True,
         help_text=_("A store that lost everything has another one."),
     )

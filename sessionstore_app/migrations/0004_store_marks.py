@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='room',
             name='store_mark',
-            field=models.CharField(blank=True, default='', help_text='A store that lost everything has another one.', max_length=64, verbose_name='mark of its store'),
+            field=models.CharField(blank=True, db_default='', default='', help_text='A store that lost everything has another one.', max_length=64, verbose_name='mark of its store'),
         ),
     ]

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidHandshake
 
 from tests.support.copies import Follower, snapshot_copy
 from tests.support.server import Server
@@ -75,7 +75,7 @@ class Persistent:
                 self.wire = await Wire.connect(self._server.address)
                 resume = {"session_id": self._session["session_id"], "resume_token": self._session["resume_token"]}
                 self._session = await self.wire.open(resume={**resume, "rooms": {self._room: self.follower.position()}})
-            except (OSError, InvalidStatus):  # nobody is there, or it stops and lets nobody in
+            except (OSError, EOFError, InvalidHandshake):  # nobody is there, or it stops and lets nobody in
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 break
