@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-from redis.sentinel import Sentinel
 
 from sessionstore_app.backends.base import Backend, Due, Reading, is_told
-from sessionstore_app.backends.redislane import Command, Lane, OneByOne, Reply, Scripts, Steps, Together, Wire
+from sessionstore_app.backends.redisaddress import connector
+from sessionstore_app.backends.redislane import Command, Lane, Reply, Scripts, Steps
 from sessionstore_app.core import clock, errors
 from sessionstore_app.core.entries import (
     LOCK_WENT_ON,
@@ -40,9 +37,6 @@ from sessionstore_app.core.entries import (
 from sessionstore_app.core.limits import TOMBSTONES_KEPT, StoreLimits
 from sessionstore_app.core.patterns import PatternSet
 
-# Beyond these Redis is out of reach, in seconds; who asked is told within two.
-CONNECT_SECONDS = 1.0
-ANSWER_SECONDS = 1.75
 # Spaces that this process knows to be listed.
 _KNOWN = 50_000
 # A space that had entries to expire is looked at again after so long, if nothing tells of any before.
@@ -80,7 +74,7 @@ class RedisBackend(Backend):
         super().__init__()
         rest = dict(options or {})
         self._prefix: str = rest.pop("prefix", "sessionstore")
-        self._lane = Lane(_connector(rest))
+        self._lane = Lane(connector(rest, _scripts()))
         self._lane.orphaned = self._tell_orphaned
         self._listed: dict[Space, None] = {}
         self._mark: str | None = None
@@ -221,33 +215,6 @@ class RedisBackend(Backend):
 
 
 _PARTS = ("tally", "entries", "ops", "fences", "wiped")
-
-
-def _connector(options: dict[str, Any]) -> Callable[[], Wire]:
-    """What connects; nothing is connected to yet. Raises TypeError for options that do not go together."""
-    url, sentinels, service = (options.pop(name, None) for name in ("url", "sentinels", "service"))
-    is_cluster, to_sentinels = options.pop("cluster", False), options.pop("sentinel_kwargs", {})
-    if (url is None) == (sentinels is None) or (sentinels is None) != (service is None):
-        raise TypeError("RedisBackend takes a url, or sentinels and a service.")
-    given = {
-        "socket_connect_timeout": CONNECT_SECONDS,
-        "socket_timeout": ANSWER_SECONDS,
-        # What was sent may have happened: sending it again is for whoever asked for it.
-        "retry": Retry(NoBackoff(), 0),
-        **options,
-    }
-    scripts = _scripts()
-    if is_cluster:
-        return lambda: OneByOne(redis.RedisCluster.from_url(url, **given), scripts)
-    if sentinels is not None:
-        watchers: Any = Sentinel  # not typed
-        watched = [tuple(each) for each in sentinels]
-        # As their master is, but with no name and password unless they are given theirs.
-        asked = {name: value for name, value in given.items() if name.startswith(("socket_", "retry", "ssl"))}
-        return lambda: Together(
-            watchers(watched, sentinel_kwargs={**asked, **to_sentinels}, **given).master_for(service), scripts
-        )
-    return lambda: Together(redis.Redis.from_url(url, **given), scripts)
 
 
 def _call(name: str, keys: Sequence[str], *arguments: Any) -> Command:

@@ -17,7 +17,7 @@ from sessionstore_app.core.patterns import PatternSet, check_key, check_room_nam
 from sessionstore_app.handlers.caller import Caller, take_message
 from sessionstore_app.handlers.socket import Socket
 from sessionstore_app.protocol import frames, methods
-from sessionstore_app.services import entrylog, hub, locks, policy, questions, record, sessions, telling
+from sessionstore_app.services import announcing, entrylog, locks, policy, questions, record, sessions, telling
 from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.events import Said
 from sessionstore_app.services.rooms import change_of, check_distinct, rooms
@@ -189,7 +189,7 @@ async def room_broadcast(caller: Caller, params: methods.RoomBroadcast) -> str:
     local = caller.local_room(params.room)
     data = take_message(caller, params.data)
     frame = frames.room_message(params.room, params.event, data, frames.author(caller.author), clock.now_ms())
-    await hub.announce((params.room, Said(frame)))
+    await announcing.announce((params.room, Said(frame)))
     if local is not None:
         return dumps({"count": len(local.peers)})
     _, count = await record.ask(partial(questions.peers_page, params.room, 1, ""))

@@ -23,7 +23,7 @@ from sessionstore_app.core.entries import Author, Change, Entry, Epoch, Fence, S
 from sessionstore_app.core.errors import SpaceWiped, Unavailable, VersionConflict
 from sessionstore_app.core.patterns import PatternSet, compiled
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import bridge, hub, jobs, questions, record
+from sessionstore_app.services import announcing, bridge, hub, jobs, questions, record
 from sessionstore_app.services.events import Changed
 from sessionstore_app.services.spaces import room_backend, room_of, room_space
 
@@ -133,7 +133,7 @@ async def announce_orphan(space: Space, result: WriteResult) -> None:
 async def announce(room: str, written: Written) -> None:
     """Tell everybody of a write that is committed."""
     entries = written.result.entries
-    await hub.announce((room, Changed(written.epoch, written.result.version, written.texts)))
+    await announcing.announce((room, Changed(written.epoch, written.result.version, written.texts)))
     for entry in entries:
         if entry.expires_at_ms is not None:
             _expire_later(room, written.epoch, entry)

@@ -38,7 +38,7 @@ from sessionstore_app.services.events import (
 )
 from sessionstore_app.services.feed import Feed
 from sessionstore_app.services.heartbeat import Heartbeat
-from sessionstore_app.services.line import PUBLISH_SECONDS, Counters, Line
+from sessionstore_app.services.line import Counters, Line
 from sessionstore_app.services.localroom import LocalRoom
 from sessionstore_app.services.rosters import Rosters
 from sessionstore_app.services.served import Served
@@ -421,47 +421,3 @@ def set_running(hub: Hub | None) -> None:
     """Make this the process's hub."""
     global _running  # noqa: PLW0603  # one a process, by design
     _running = hub
-
-
-async def announce(*happened: tuple[str, RoomEvent]) -> None:
-    """Tell all processes what this one did, as pairs of room and event; from any thread or loop."""
-    await _tell(lambda hub: hub.announce(happened), lambda: events.room_messages(happened, ""))
-
-
-async def announce_sessions(changes: Sequence[SessionChange]) -> None:
-    """Tell all processes what this one did to sessions; from any thread or loop."""
-    if changes:
-        await _tell(lambda hub: hub.announce_sessions(changes), lambda: events.session_messages(changes, ""))
-
-
-async def tell_nodes(told: Sequence[tuple[str, NodeEvent]]) -> None:
-    """Tell nodes, as pairs of node and event, what concerns sessions they serve; from any thread or loop."""
-    if told:
-        await _tell(
-            lambda hub: hub.tell_nodes(told),
-            lambda: events.node_messages(told, ""),
-        )
-
-
-async def _tell(
-    act: Callable[[Hub], Coroutine[Any, Any, None]], from_outside: Callable[[], Sequence[tuple[str, Message]]]
-) -> None:
-    hub = running()
-    if hub is None:
-        await _publish_from_outside(from_outside)
-    elif hub.loop is asyncio.get_running_loop():
-        await act(hub)
-    else:
-        await asyncio.wrap_future(hub.call(act(hub)))
-
-
-async def _publish_from_outside(messages: Callable[[], Sequence[tuple[str, Message]]]) -> None:
-    """From a process without a hub: a shell, a worker."""
-    bus = layer_bus()
-    if bus is None:
-        return
-    try:
-        async with asyncio.timeout(PUBLISH_SECONDS):
-            await bus.publish(messages())
-    except Exception as error:  # it is stored; servers find it when they compare versions
-        logger.warning("The channel layer did not take a message: %r", error)

@@ -1,6 +1,6 @@
-"""The hub's line to the bus: publishing with patience, hearing without end.
+"""The hub's line to the bus: what is told waits in a queue and leaves in batches, what comes is heard without end.
 
-What could not be published is stored all the same; other processes find it when they compare versions.
+What the bus did not take is stored all the same; other processes find it when they compare versions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sessionstore_app.services.bus import Bus, Message, Told
 
 logger = logging.getLogger("sessionstore_app")
 
-# The bus must not hold up a write that is already stored.
+# A batch that the bus does not take within so long is given up.
 PUBLISH_SECONDS = 2.0
 # After the bus failed, it is opened again after so long.
 REOPEN_SECONDS = 0.5

@@ -18,7 +18,6 @@ from sessionstore_app import conf
 from sessionstore_app.backends.base import Backend
 from sessionstore_app.core import clock
 from sessionstore_app.core.close import CloseReason
-from sessionstore_app.core.entries import Epoch
 from sessionstore_app.core.errors import SessionStoreError, Unavailable
 from sessionstore_app.core.patterns import EVERYTHING
 from sessionstore_app.core.sessions import Kind
@@ -125,7 +124,7 @@ class Presence:
             return
         if reading.version < since:
             if await record.ask(partial(questions.epoch_of, room.name)) == epoch:
-                await self._lose_store(room.name, epoch)
+                await storemark.went_back(room.name, epoch)
             return
         self.hub.counters.healed_rooms += 1
         texts = [(entry.key, entry.version, frames.entry(entry)) for entry in reading.entries]
@@ -134,14 +133,6 @@ class Presence:
         else:
             room.catch_up(reading.version, texts)
         self.hub.mark_dirty(room)
-
-    async def _lose_store(self, room: str, epoch: Epoch) -> None:
-        """The backend has forgotten what it acknowledged: the room goes on under a new epoch, and everybody is told."""
-        self.hub.counters.lost_stores += 1
-        logger.error("The store of a room went back in time; the room starts anew.")
-        mark = await room_backend().mark()
-        _, happened = await record.run(jobs.Clear(room=room, reason="STORE_LOST", only_epoch=epoch, store_mark=mark))
-        await tell(happened)
 
     async def _meet_store(self) -> None:
         """A store that lost everything is another one: also rooms of which nobody remembered a version begin anew."""

@@ -21,7 +21,7 @@ from sessionstore_app.core.errors import InvalidParams
 from sessionstore_app.core.jsontext import Json, JsonInput
 from sessionstore_app.core.patterns import check_key, check_pattern, check_room_name, compiled
 from sessionstore_app.protocol import frames, methods
-from sessionstore_app.services import bridge, entrylog, hub, jobs, questions, record, steering, telling
+from sessionstore_app.services import announcing, bridge, entrylog, jobs, questions, record, steering, telling
 from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.events import Said
 from sessionstore_app.services.news import Peer
@@ -134,7 +134,7 @@ class Rooms:
         _params("room.broadcast", room, event=event)
         jsontext.check(data, conf.current().json_depth)
         frame = frames.room_message(room, event, steering.message_text(data), "null", clock.now_ms())
-        await bridge.after_commit(record.USING, lambda: hub.announce((room, Said(frame))))
+        await bridge.after_commit(record.USING, lambda: announcing.announce((room, Said(frame))))
 
     async def aclear(self, room: str) -> str:
         """Empty the room's store; returns the new epoch. Peers stay, and are told.

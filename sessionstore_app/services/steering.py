@@ -19,7 +19,7 @@ from sessionstore_app.core.errors import InvalidParams, NoSuchSession, Unavailab
 from sessionstore_app.core.jsontext import JsonInput, dumps, size_bytes
 from sessionstore_app.core.observer import Interest
 from sessionstore_app.core.properties import Merged
-from sessionstore_app.services import bridge, directory, hub, jobs, record
+from sessionstore_app.services import announcing, bridge, directory, jobs, record
 from sessionstore_app.services.directory import Counting, Found, Listing, SessionInfo
 from sessionstore_app.services.endings import remove_owned
 from sessionstore_app.services.events import Delivered, ObserveMore
@@ -132,7 +132,7 @@ async def send(target: Target, frame: str) -> int:
         if session.node_id is not None:
             by_node[session.node_id].append(session.session_id)
     told = [(node, Delivered(tuple(ids), frame)) for node, ids in by_node.items()]
-    await bridge.after_commit(record.USING, partial(hub.tell_nodes, told))
+    await bridge.after_commit(record.USING, partial(announcing.tell_nodes, told))
     return sum(map(len, by_node.values()))
 
 
@@ -146,7 +146,7 @@ async def observe_for(target: Target, room: str, patterns: Collection[str]) -> i
     for session in observing:
         by_node[session.node_id or ""].append(session.session_id)
     told = [(node, ObserveMore(tuple(ids), room, tuple(patterns))) for node, ids in by_node.items() if node]
-    await bridge.after_commit(record.USING, partial(hub.tell_nodes, told))
+    await bridge.after_commit(record.USING, partial(announcing.tell_nodes, told))
     return _counted(target, len(observing))
 
 

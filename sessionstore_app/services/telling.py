@@ -16,7 +16,7 @@ from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.core.jsontext import Json
 from sessionstore_app.core.sessions import Kind, SessionChange, State
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import bridge, hub, private, record
+from sessionstore_app.services import announcing, bridge, hub, private, record
 from sessionstore_app.services.entrylog import send_signal
 from sessionstore_app.services.events import LockTold, RoomCleared, RosterDelta
 from sessionstore_app.services.news import Cleared, Events, LockNews, Peer, RosterChange
@@ -44,11 +44,11 @@ async def tell(happened: Events) -> None:
 
 async def _tell(happened: Events) -> None:
     changes = list(happened.rosters.values())
-    await hub.announce(*((change.room, _delta(change)) for change in changes))
+    await announcing.announce(*((change.room, _delta(change)) for change in changes))
     for cleared in happened.cleared:
         await _tell_cleared(cleared)
-    await hub.announce_sessions(happened.sessions)
-    await hub.tell_nodes([_lock_told(news) for news in happened.locks])
+    await announcing.announce_sessions(happened.sessions)
+    await announcing.tell_nodes([_lock_told(news) for news in happened.locks])
     for change in changes:
         await _signal_roster(change)
     for session_change in happened.sessions:
@@ -68,7 +68,7 @@ def _delta(change: RosterChange) -> RosterDelta:
 async def _tell_cleared(cleared: Cleared) -> None:
     # First wipe: from here on no late write can land in the old epoch.
     await _wipe(room_space(cleared.room, cleared.old))
-    await hub.announce((cleared.room, RoomCleared(cleared.old, cleared.new, cleared.reason)))
+    await announcing.announce((cleared.room, RoomCleared(cleared.old, cleared.new, cleared.reason)))
     if signals.room_cleared.receivers:
         told = {"room": cleared.room, "epoch": cleared.new, "reason": cleared.reason}
         await send_signal(signals.room_cleared, told)

@@ -34,6 +34,18 @@ const outcome = (promise) =>
     ({ reason }) => reason,
   );
 
+/** One write under way and one that waits in a room, and one in another. */
+async function writingInTwoRooms() {
+  const { world, session, room } = await inRoom();
+  const joining = session.join("retro");
+  await settle();
+  await world.socket.reply(world.socket.last("room.join"), joined({ room: "retro" }));
+  const retro = await joining;
+  const results = [room.store.set("a", 1), room.store.set("b", 2), retro.store.set("c", 3)].map(outcome);
+  await settle();
+  return { world, session, room, results };
+}
+
 test("writes take effect in the order of the calls, with a growing op", async () => {
   const { world, session, room } = await inRoom();
   const results = [room.store.set("a", 1), room.store.update("b", { do: "increment" }), room.store.delete("a")];
@@ -251,13 +263,7 @@ test("the end of the session settles every write", async () => {
 });
 
 test("leaving a room gives up its waiting writes, and no others", async () => {
-  const { world, session, room } = await inRoom();
-  const joining = session.join("retro");
-  await settle();
-  await world.socket.reply(world.socket.last("room.join"), joined({ room: "retro" }));
-  const retro = await joining;
-  const results = [room.store.set("a", 1), room.store.set("b", 2), retro.store.set("c", 3)].map(outcome);
-  await settle();
+  const { world, room, results } = await writingInTwoRooms();
   const leaving = room.leave();
   await settle();
   await world.socket.reply(world.socket.last("room.leave"), { cleared: false });
@@ -267,13 +273,7 @@ test("leaving a room gives up its waiting writes, and no others", async () => {
 });
 
 test("a write that was under way when its room was lost holds up no other", async () => {
-  const { world, session, room } = await inRoom();
-  const joining = session.join("retro");
-  await settle();
-  await world.socket.reply(world.socket.last("room.join"), joined({ room: "retro" }));
-  const retro = await joining;
-  const results = [room.store.set("a", 1), room.store.set("b", 2), retro.store.set("c", 3)].map(outcome);
-  await settle();
+  const { world, session, results } = await writingInTwoRooms();
   await world.reconnect({ resumed: false, rooms: [] });
   const [standup, other] = world.socket.calls("room.join");
   await world.socket.refuse(standup, "ACCESS_DENIED");

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sessionstore_app.client import ClientError, Room, Session, SessionStoreError, WriteItem, connect
 from sessionstore_app.core.errors import Unavailable
@@ -24,6 +24,8 @@ LOCK: Final = "slides"
 PERMISSIONS: Final = ("acquire_lock",)
 
 Act = Callable[["Actor", Room], Awaitable[None]]
+
+T = TypeVar("T")
 
 
 class Actor:
@@ -87,7 +89,7 @@ class Actor:
         room = await self.recorded(operation, self.session.join(name, observe=self.patterns))
         if room is not None:
             self.joined[name] = room
-        return room  # type: ignore[no-any-return]
+        return room
 
     async def act(self) -> None:
         """One call, or one short run of calls."""
@@ -111,7 +113,7 @@ class Actor:
 
     # --- the record
 
-    async def recorded(self, operation: Operation, call: Awaitable[Any]) -> Any:
+    async def recorded(self, operation: Operation, call: Awaitable[T]) -> T | None:
         """What a call gives, None where it was refused or nobody knows; the history knows which."""
         self.tap.replies.clear()
         operation.session = self.tap.session
