@@ -114,5 +114,11 @@ class Backend(ABC):
     async def forget_wiped(self, before_ms: int) -> None:  # noqa: B027  # not every backend keeps marks
         """Drop the marks of spaces wiped before that time."""
 
+    def live_on_this_loop(self) -> None:  # noqa: B027  # not every backend cares
+        """The running loop serves sockets: what is asked on it may be done on it."""
+
+    def leave_loop(self) -> None:  # noqa: B027
+        """It does so no longer."""
+
     def close(self) -> None:  # noqa: B027  # not every backend holds anything
         """Let go of threads and connections; the next call opens them again."""

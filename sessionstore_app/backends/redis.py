@@ -12,15 +12,17 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from sessionstore_app.backends.base import Backend, Due, Reading, is_told
-from sessionstore_app.backends.redisaddress import connector
-from sessionstore_app.backends.redislane import Command, Lane, Reply, Scripts, Steps
+from sessionstore_app.backends.redisaddress import address
+from sessionstore_app.backends.redisexchange import Command, Reply, Scripts
+from sessionstore_app.backends.redisjobs import Steps
+from sessionstore_app.backends.redislane import Lane
 from sessionstore_app.core import clock, errors
 from sessionstore_app.core.entries import (
     LOCK_WENT_ON,
@@ -74,7 +76,7 @@ class RedisBackend(Backend):
         super().__init__()
         rest = dict(options or {})
         self._prefix: str = rest.pop("prefix", "sessionstore")
-        self._lane = Lane(connector(rest, _scripts()))
+        self._lane = Lane(address(rest, _scripts()))
         self._lane.orphaned = self._tell_orphaned
         self._listed: dict[Space, None] = {}
         self._mark: str | None = None
@@ -165,6 +167,12 @@ class RedisBackend(Backend):
             # A late write that was refused has listed it again.
             await self._ask(("DEL", self._keys(space)[-1]), *self._unlist(space), ("ZREM", index, space))
 
+    def live_on_this_loop(self) -> None:
+        self._lane.live_on_this_loop()
+
+    def leave_loop(self) -> None:
+        self._lane.leave_loop()
+
     def close(self) -> None:
         self._lane.close()
 
@@ -198,8 +206,7 @@ class RedisBackend(Backend):
         return f"{self._prefix}:{name}"
 
     def _keys(self, space: Space) -> tuple[str, ...]:
-        digest = hashlib.blake2b(space.encode(), digest_size=12).hexdigest()
-        return tuple(f"{self._prefix}:{{{digest}}}:{part}" for part in _PARTS)
+        return _keys(self._prefix, space)
 
     async def _state(self, space: Space, names: Sequence[str] = ()) -> _State:
         (reply,) = await self._ask(_call("read", self._keys(space), "", "", *names), touches=(space,))
@@ -215,6 +222,12 @@ class RedisBackend(Backend):
 
 
 _PARTS = ("tally", "entries", "ops", "fences", "wiped")
+
+
+@lru_cache(4_096)
+def _keys(prefix: str, space: Space) -> tuple[str, ...]:
+    digest = hashlib.blake2b(space.encode(), digest_size=12).hexdigest()
+    return tuple(f"{prefix}:{{{digest}}}:{part}" for part in _PARTS)
 
 
 def _call(name: str, keys: Sequence[str], *arguments: Any) -> Command:

@@ -49,11 +49,15 @@ def _check_depth(skeleton: str, max_depth: int) -> None:
 
 
 def _count_members(value: Json) -> int:
-    if isinstance(value, dict):
-        return len(value) + sum(_count_members(item) for item in value.values() if isinstance(item, dict | list))
-    if isinstance(value, list):
-        return sum(_count_members(item) for item in value if isinstance(item, dict | list))
-    return 0
+    members, inside = 0, [value]
+    while inside:
+        outer = inside.pop()
+        if isinstance(outer, dict):
+            members += len(outer)
+            inside += outer.values()
+        elif isinstance(outer, list):
+            inside += outer
+    return members
 
 
 def _check_strings(value: Json) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 from sessionstore_app.core.sessions import SessionChange
 from sessionstore_app.services import events, hub
-from sessionstore_app.services.bus import Told, layer_bus
+from sessionstore_app.services.bus import Told
 from sessionstore_app.services.events import NodeEvent, RoomEvent
 from sessionstore_app.services.hub import Hub
-from sessionstore_app.services.line import PUBLISH_SECONDS
+from sessionstore_app.services.layerbus import shared_bus
 
 logger = logging.getLogger("sessionstore_app")
 
@@ -51,11 +51,10 @@ async def _tell(act: Callable[[Hub], Coroutine[Any, Any, None]], from_outside: C
 
 async def _publish_from_outside(messages: Callable[[], Sequence[Told]]) -> None:
     """From a process without a hub: a shell, a worker."""
-    bus = layer_bus()
+    bus = shared_bus()
     if bus is None:
         return
     try:
-        async with asyncio.timeout(PUBLISH_SECONDS):
-            await bus.publish(messages())
+        await bus.publish(messages())
     except Exception as error:  # it is stored; servers find it when they compare versions
         logger.warning("The channel layer did not take a message: %r", error)

@@ -21,7 +21,7 @@ from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.core.sessions import SessionChange
 from sessionstore_app.services import events
-from sessionstore_app.services.bus import Message, layer_bus, node_group, room_group
+from sessionstore_app.services.bus import Message, node_group, room_group
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import (
     Changed,
@@ -38,6 +38,7 @@ from sessionstore_app.services.events import (
 )
 from sessionstore_app.services.feed import Feed
 from sessionstore_app.services.heartbeat import Heartbeat
+from sessionstore_app.services.layerbus import hub_bus
 from sessionstore_app.services.line import Counters, Line
 from sessionstore_app.services.localroom import LocalRoom
 from sessionstore_app.services.rosters import Rosters
@@ -88,7 +89,7 @@ class Hub:
         self.is_draining = False
         # Sessions being opened, resumed or ended: the record and this process may differ about them for a moment.
         self.in_transit: set[str] = set()
-        self._line = Line(layer_bus(), self.spawn, self.counters)
+        self._line = Line(hub_bus(), self.counters)
         self.feed = Feed(self._line, self.counters, self.spawn, self.now)
         self.served = Served(lambda connection: self.spawn(self.keeper.rights_changed(connection)))
         self.keeper = keeper
@@ -112,6 +113,12 @@ class Hub:
     async def stop(self) -> None:
         """End every task and timer."""
         self._heartbeat.stop()
+        try:
+            await self._end_tasks()
+        finally:
+            self._line.close()
+
+    async def _end_tasks(self) -> None:
         # Until there are no more: what is cancelled may have something to undo.
         while tasks := self._tasks - {asyncio.current_task()}:
             for task in tasks:

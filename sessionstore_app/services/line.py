@@ -6,19 +6,19 @@ What the bus did not take is stored all the same; other processes find it when t
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import partial
 
 from sessionstore_app.core.errors import Unavailable
-from sessionstore_app.services.bus import Bus, Message, Told
+from sessionstore_app.services.bus import Bus, Deliver, Message, Told
 
 logger = logging.getLogger("sessionstore_app")
 
-# A batch that the bus does not take within so long is given up.
-PUBLISH_SECONDS = 2.0
 # After the bus failed, it is opened again after so long.
 REOPEN_SECONDS = 0.5
 # A process says something to itself so often, and takes the bus for deaf if it does not hear it within that time.
@@ -27,8 +27,6 @@ _ECHO: Message = {"type": "echo"}
 # Messages that go to the bus together, and that may wait for one that is busy; those beyond are found by comparing.
 AT_A_TIME = 200
 MOST_WAITING = 10_000
-
-Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
 @dataclass(slots=True)
@@ -57,13 +55,14 @@ class Counters:
 class Line:
     """A process's place on the bus, if there is one."""
 
-    def __init__(self, bus: Bus | None, spawn: Spawn, counters: Counters) -> None:
+    def __init__(self, bus: Bus | None, counters: Counters) -> None:
         self._bus = bus
-        self._spawn = spawn
+        # What comes of a message must not happen in the context of whoever caused it.
+        self._context = contextvars.Context()
         self._counters = counters
         self._echo = asyncio.Event()
         self._waiting: deque[Told] = deque()
-        self._sending: asyncio.Task[None] | None = None
+        self._sending: asyncio.Future[None] | None = None
 
     @property
     def is_alone(self) -> bool:
@@ -107,45 +106,57 @@ class Line:
         self._waiting.extend(messages[:room])
         self._counters.bus_failures += len(messages[room:])
         if self._waiting and self._sending is None:
-            self._sending = self._spawn(self._send(self._bus))
+            self._send(self._bus)
 
-    async def _send(self, bus: Bus) -> None:
-        try:
-            while self._waiting:
-                # What came while the bus was busy goes together.
-                told = [self._waiting.popleft() for _ in range(min(len(self._waiting), AT_A_TIME))]
-                try:
-                    async with asyncio.timeout(PUBLISH_SECONDS):
-                        await bus.publish(told)
-                except Exception as error:  # each layer has errors of its own
-                    # What waits behind is stored too; and a message that is told late is worse than one that is not.
-                    lost = len(told) + len(self._waiting)
-                    self._waiting.clear()
-                    self._counters.bus_failures += lost
-                    logger.warning("The channel layer did not take %s messages: %r", lost, error)
-        finally:
-            self._sending = None
+    def _send(self, bus: Bus) -> None:
+        """Hand over what waits; what comes while the bus is busy goes together."""
+        told = [self._waiting.popleft() for _ in range(min(len(self._waiting), AT_A_TIME))]
+        self._sending = bus.publish(told)
+        self._sending.add_done_callback(partial(self._sent, bus, len(told)), context=self._context)
+
+    def _sent(self, bus: Bus, count: int, sending: asyncio.Future[None]) -> None:
+        self._sending = None
+        error = None if sending.cancelled() else sending.exception()
+        if error is not None or sending.cancelled():
+            # What waits behind is stored too; and a message that is told late is worse than one that is not.
+            lost = count + len(self._waiting)
+            self._waiting.clear()
+            self._counters.bus_failures += lost
+            logger.warning("The channel layer did not take %s messages: %r", lost, error)
+        elif self._waiting:
+            self._send(bus)
+
+    def close(self) -> None:
+        """Leave the bus."""
+        if self._bus is not None:
+            self._bus.close()
 
     async def flush(self, seconds: float) -> None:
         """Wait, no longer than this, until the bus has what was told so far."""
-        if self._sending is not None:
-            await asyncio.wait([self._sending], timeout=seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._sending is not None:
+                    await asyncio.wait([self._sending])
 
-    async def listen(self, deliver: Callable[[Message], None], reopen: Callable[[], Awaitable[None]]) -> None:
+    async def listen(self, deliver: Deliver, reopen: Callable[[], Awaitable[None]]) -> None:
         """Hand on what comes, for ever; after a failure, `reopen`."""
         while self._bus is not None:
             try:
-                message = await self._bus.receive()
+                await self._bus.listen(partial(self._take, deliver))
             except Exception as error:  # the layer is out of reach: try again, then compare all versions
                 self._counters.bus_failures += 1
                 logger.warning("The channel layer failed: %r", error)
                 await asyncio.sleep(REOPEN_SECONDS)
                 self._counters.bus_reopenings += await _try(reopen)
-            else:
-                if message.get("type") == _ECHO["type"]:
-                    self._echo.set()
-                else:
-                    _take(deliver, message)
+
+    def _take(self, deliver: Deliver, message: Message) -> None:
+        if message.get("type") == _ECHO["type"]:
+            self._echo.set()
+            return
+        try:
+            deliver(message)
+        except Exception:  # whatever was wrong with this one, the next must be heard
+            logger.exception("A message of the channel layer could not be taken in.")
 
     async def echo(self, group: str, hear_again: Callable[[], Awaitable[None]]) -> None:
         """Say something to ourselves, for ever, in a group that is ours. A layer may lose its server and find it again
@@ -170,13 +181,6 @@ class Line:
         except Exception:  # each layer has errors of its own
             return False
         return True
-
-
-def _take(deliver: Callable[[Message], None], message: Message) -> None:
-    try:
-        deliver(message)
-    except Exception:  # whatever was wrong with this one, the next must be heard
-        logger.exception("A message of the channel layer could not be taken in.")
 
 
 async def _try(act: Callable[[], Awaitable[None]]) -> bool:

@@ -281,6 +281,7 @@ async def _start() -> Hub:
     started.spawn(_every(lambda: conf.current().reap_seconds, presence.reap))
     started.spawn(_every(lambda: conf.current().forget_seconds, presence.forget))
     hub.set_running(started)
+    room_backend().live_on_this_loop()
     drain.at_sigterm(started)
     return started
 
@@ -310,6 +311,7 @@ async def stop(found: Hub) -> None:
     await found.settle()
     if hub.running() is found:
         hub.set_running(None)
+        room_backend().leave_loop()
     await found.stop()
     clock.follow(None)
     with suppress(Unavailable):

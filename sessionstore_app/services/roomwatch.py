@@ -18,7 +18,8 @@ from sessionstore_app.core.entries import Entry, Epoch
 from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.core.patterns import EVERYTHING, PatternSet
 from sessionstore_app.services import entrylog
-from sessionstore_app.services.bus import LayerBus, layer_bus, room_group
+from sessionstore_app.services.bus import Bus, room_group
+from sessionstore_app.services.layerbus import shared_bus
 
 logger = logging.getLogger("sessionstore_app")
 
@@ -106,7 +107,7 @@ async def follow(watch: RoomWatch, every_seconds: float) -> AsyncGenerator[list[
 async def _bell(room: str, retry_seconds: float) -> AsyncIterator[asyncio.Event]:
     """An event that is set when the channel layer tells something of the room."""
     bell = asyncio.Event()
-    bus = layer_bus()
+    bus = shared_bus()
     if bus is None:
         yield bell
         return
@@ -118,16 +119,14 @@ async def _bell(room: str, retry_seconds: float) -> AsyncIterator[asyncio.Event]
         await asyncio.gather(listening, return_exceptions=True)
 
 
-async def _listen(bus: LayerBus, room: str, bell: asyncio.Event, retry_seconds: float) -> None:
+async def _listen(bus: Bus, room: str, bell: asyncio.Event, retry_seconds: float) -> None:
     while True:
         try:
             await bus.open()
             await bus.join(room_group(room))
             # What was told before we could hear it.
             bell.set()
-            while True:
-                await bus.receive()
-                bell.set()
+            await bus.listen(lambda _: bell.set())
         except Exception as error:  # whatever the layer's failure is called: looks go on by the clock
             logger.warning("The channel layer cannot be heard: %r", error)
             await asyncio.sleep(retry_seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,17 +16,16 @@ from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.core.operations import Increment
 from sessionstore_app.testing.acts import contents, doing, setting, write
 from sessionstore_app.testing.contract import BackendContract, Outage, OutageContract
-from tests.support.redis import RedisServer, temporary_redis
+from tests.support.redis import WAYS, RedisServer, backend_of, temporary_redis
 
 pytestmark = pytest.mark.redis
 
 
 class TestRedis(BackendContract):
-    @pytest.fixture
-    def backend(self, redis_server: RedisServer) -> Iterator[Backend]:
-        made = RedisBackend({"url": redis_server.url})
-        yield made
-        made.close()
+    @pytest.fixture(params=WAYS)
+    async def backend(self, redis_server: RedisServer, request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
+        async with backend_of({"url": redis_server.url}, request.param) as made:
+            yield made
 
 
 class TestRedisCluster(BackendContract):
@@ -44,11 +43,10 @@ class TestRedisCluster(BackendContract):
 class TestRedisOutage(OutageContract):
     """The server is killed, and started again with what it had written."""
 
-    @pytest.fixture
-    def backend(self, redis_server: RedisServer) -> Iterator[Backend]:
-        made = RedisBackend({"url": redis_server.url})
-        yield made
-        made.close()
+    @pytest.fixture(params=WAYS)
+    async def backend(self, redis_server: RedisServer, request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
+        async with backend_of({"url": redis_server.url}, request.param) as made:
+            yield made
 
     @pytest.fixture
     def outage(self, redis_server: RedisServer) -> Outage:
@@ -61,11 +59,10 @@ class TestRedisOutage(OutageContract):
         return killed
 
 
-@pytest.fixture
-def backend(redis_server: RedisServer) -> Iterator[RedisBackend]:
-    made = RedisBackend({"url": redis_server.url})
-    yield made
-    made.close()
+@pytest.fixture(params=WAYS)
+async def backend(redis_server: RedisServer, request: pytest.FixtureRequest) -> AsyncIterator[RedisBackend]:
+    async with backend_of({"url": redis_server.url}, request.param) as made:
+        yield made
 
 
 async def test_scripts_that_redis_has_forgotten_are_loaded_again(
@@ -140,13 +137,40 @@ async def test_a_full_redis_refuses_and_keeps_what_it_has(backend: RedisBackend,
     assert (await write(backend, setting("a", 3))).version == 2
 
 
-async def test_sentinels_say_where_the_master_is(redis_server: RedisServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", WAYS)
+async def test_sentinels_say_where_the_master_is(redis_server: RedisServer, tmp_path: Path, way: str) -> None:
     configuration = tmp_path / "sentinel.conf"
     configuration.write_text(f"sentinel monitor main 127.0.0.1 {redis_server.port} 1\n")
     with temporary_redis(str(configuration), as_sentinel=True) as sentinel:
-        backend = RedisBackend({"sentinels": [["127.0.0.1", sentinel.port]], "service": "main"})
-        await write(backend, setting("a", 1))
-        assert await contents(backend) == {"a": 1}
-        backend.close()
+        options = {"sentinels": [["127.0.0.1", sentinel.port]], "service": "main"}
+        async with backend_of(options, way) as backend:
+            await write(backend, setting("a", 1))
+            assert await contents(backend) == {"a": 1}
     with redis_server.client() as client:
         assert client.scard("sessionstore:spaces") == 1
+
+
+async def test_a_master_that_became_a_replica_is_left_for_the_new_one(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """A connection that serves a loop stays open for long: it is the one that would never notice."""
+    with temporary_redis() as successor:
+        configuration = tmp_path / "sentinel.conf"
+        configuration.write_text(f"sentinel monitor main 127.0.0.1 {redis_server.port} 1\n")
+        with temporary_redis(str(configuration), as_sentinel=True) as sentinel:
+            options = {"sentinels": [["127.0.0.1", sentinel.port]], "service": "main"}
+            async with backend_of(options, "loop") as backend:
+                await write(backend, setting("a", 1))
+                with redis_server.client() as old, sentinel.client() as watcher:
+                    old.execute_command("REPLICAOF", "127.0.0.1", successor.port)
+                    try:
+                        watcher.execute_command("SENTINEL", "REMOVE", "main")
+                        watcher.execute_command("SENTINEL", "MONITOR", "main", "127.0.0.1", successor.port, 1)
+                        with pytest.raises(Unavailable):
+                            await write(backend, setting("a", 2))
+                        await write(backend, setting("a", 3))
+                    finally:
+                        old.execute_command("REPLICAOF", "NO", "ONE")
+                assert await contents(backend) == {"a": 3}
+        with successor.client() as client:
+            assert client.scard("sessionstore:spaces") == 1

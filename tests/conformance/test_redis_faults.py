@@ -4,54 +4,65 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sessionstore_app.backends import redislane, waiting
+from sessionstore_app.backends import redisjobs, redislane, waiting
 from sessionstore_app.backends.redis import RedisBackend
-from sessionstore_app.backends.redislane import Steps
+from sessionstore_app.backends.redisjobs import Rounds, Steps
 from sessionstore_app.core.entries import Author, SessionId, Space, WriteResult
 from sessionstore_app.core.errors import SpaceWiped, Unavailable
 from sessionstore_app.core.operations import Increment
 from sessionstore_app.testing.acts import AT_MS, ROOM, contents, deleting, doing, setting, write
-from tests.support.redis import RedisServer
+from tests.support.redis import RedisServer, backend_of
 
 pytestmark = pytest.mark.redis
 ANN = Author(SessionId("s-1"), "ann")
 LATER_MS = 864_000_000
 
 
-@pytest.fixture(params=["alone", "cluster"])
-def options(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Where a server is, emptied: one alone, and one that is a cluster."""
-    server: RedisServer = request.getfixturevalue("redis_server" if request.param == "alone" else "cluster")
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A server, how a backend gets there, and on which way it asks."""
+
+    server: RedisServer
+    options: dict[str, Any]
+    way: str
+
+
+@pytest.fixture(params=["alone", "alone, on the loop", "cluster"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """A server alone, or one that is a cluster, emptied."""
+    is_cluster = request.param == "cluster"
+    server: RedisServer = request.getfixturevalue("cluster" if is_cluster else "redis_server")
     with server.client() as client:
         client.flushall()
-    return {"url": server.url, "cluster": request.param == "cluster"}
+    way = "loop" if request.param.endswith("loop") else "thread"
+    return Place(server, {"url": server.url, "cluster": is_cluster}, way)
 
 
 @pytest.fixture
-def backend(options: dict[str, Any]) -> Iterator[RedisBackend]:
-    made = RedisBackend(options)
-    yield made
-    made.close()
+async def backend(place: Place) -> AsyncIterator[RedisBackend]:
+    async with backend_of(place.options, place.way) as made:
+        yield made
 
 
 @pytest.fixture
-def other(options: dict[str, Any]) -> Iterator[RedisBackend]:
+def other(place: Place) -> Iterator[RedisBackend]:
     """Of another process."""
-    made = RedisBackend(options)
+    made = RedisBackend(place.options)
     yield made
     made.close()
 
 
 @pytest.fixture
-def server(options: dict[str, Any], redis_server: RedisServer, request: pytest.FixtureRequest) -> RedisServer:
-    found: RedisServer = request.getfixturevalue("cluster") if options["cluster"] else redis_server
-    return found
+def server(place: Place) -> RedisServer:
+    return place.server
 
 
 async def test_writes_keep_their_order_while_scripts_go_and_come(backend: RedisBackend, server: RedisServer) -> None:
@@ -177,14 +188,17 @@ class Turn:
         return (yield [("PING",)])
 
 
-async def test_jobs_of_callers_that_have_gone_hold_nothing_up(backend: RedisBackend) -> None:
+async def test_jobs_of_callers_that_have_gone_hold_nothing_up() -> None:
     """However many there are, the one behind them has its turn with the next round trip."""
     loop = asyncio.get_running_loop()
     waiting_jobs = [waiting.Pending(Turn(), loop.create_future(), loop) for _ in range(501)]
     for gone in waiting_jobs[:500]:
         gone.future.cancel()
-    (begun,) = backend._lane._begun(list(waiting_jobs), [])
-    assert begun.pending is waiting_jobs[-1]
+    rounds = Rounds()
+    rounds.waiting += waiting_jobs
+    assert rounds.begin() == [[("PING",)]]
+    rounds.take([[b"PONG"]])
+    assert rounds.done() == [(waiting_jobs[-1], [b"PONG"])]
 
 
 async def test_a_repeat_of_what_changed_nothing_is_answered_with_what_there_is(
@@ -193,7 +207,7 @@ async def test_a_repeat_of_what_changed_nothing_is_answered_with_what_there_is(
     """It was done by another process between the look and the answer."""
     await write(backend, setting("count", 41))
     change = doing("count", Increment(by=0))
-    send = redislane._step
+    send = redisjobs._step
     crossed: list[WriteResult] = []
     look = threading.Event()
 
@@ -201,10 +215,11 @@ async def test_a_repeat_of_what_changed_nothing_is_answered_with_what_there_is(
         outcome = send(running, replies)
         if outcome is running and not look.is_set():
             look.set()
-            crossed.append(asyncio.run(write(other, change, by=ANN, op=7)))
+            with ThreadPoolExecutor() as process:
+                crossed.append(process.submit(asyncio.run, write(other, change, by=ANN, op=7)).result())
         return outcome
 
-    monkeypatch.setattr(redislane, "_step", step)
+    monkeypatch.setattr(redisjobs, "_step", step)
     result = await write(backend, change, by=ANN, op=7)
     monkeypatch.undo()
     assert (result.duplicate, [entry.value for entry in result.entries]) == (True, [41])

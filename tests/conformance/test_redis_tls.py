@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,10 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.core.cache.backends.redis import RedisCache
 
 from sessionstore_app.backends.base import Backend
-from sessionstore_app.backends.redis import RedisBackend
 from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.testing.acts import contents, setting, write
 from sessionstore_app.testing.contract import BackendContract
-from tests.support.redis import RedisServer, Tls, temporary_redis
+from tests.support.redis import WAYS, RedisServer, Tls, backend_of, temporary_redis
 from tests.support.scenes import assert_shared, two_servers
 
 pytestmark = pytest.mark.redis
@@ -71,28 +69,32 @@ def address(server: RedisServer, scheme: str = "rediss") -> str:
 
 
 class TestOverTls(BackendContract):
-    @pytest.fixture
-    def backend(self, tls_server: RedisServer, tls: Tls) -> Iterator[Backend]:
-        made = RedisBackend({"url": address(tls_server), "ssl_ca_certs": str(tls.ca)})
-        yield made
-        made.close()
+    @pytest.fixture(params=WAYS)
+    async def backend(
+        self, tls_server: RedisServer, tls: Tls, request: pytest.FixtureRequest
+    ) -> AsyncIterator[Backend]:
+        options = {"url": address(tls_server), "ssl_ca_certs": str(tls.ca)}
+        async with backend_of(options, request.param) as made:
+            yield made
 
 
 async def assert_kept(options: dict[str, Any]) -> None:
-    """What is written is read back."""
-    with closing(RedisBackend(options)) as backend:
-        assert (await write(backend, setting("a", 1))).version == 1
-        assert await contents(backend) == {"a": 1}
+    """What is written is read back, on either way."""
+    for version, way in enumerate(WAYS, 1):
+        async with backend_of(options, way) as backend:
+            assert (await write(backend, setting("a", version))).version == version
+            assert await contents(backend) == {"a": version}
 
 
 async def assert_refused(options: dict[str, Any]) -> None:
     """Neither read nor write gets through, and whoever asks is told so in the promised time, however often."""
-    with closing(RedisBackend(options)) as backend:
-        for ask in (lambda: write(backend, setting("a", 1)), lambda: contents(backend)) * 2:
-            asked_at = time.monotonic()
-            with pytest.raises(Unavailable):
-                await ask()
-            assert time.monotonic() - asked_at < PROMISED_SECONDS
+    for way in WAYS:
+        async with backend_of(options, way) as backend:
+            for ask in (lambda: write(backend, setting("a", 1)), lambda: contents(backend)) * 2:
+                asked_at = time.monotonic()
+                with pytest.raises(Unavailable):
+                    await ask()
+                assert time.monotonic() - asked_at < PROMISED_SECONDS
 
 
 async def test_t25_a_certificate_that_another_signed_is_refused(tls_server: RedisServer, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from channels.layers import get_channel_layer
 
-from sessionstore_app.services import bus, hub
+from sessionstore_app.services import bus, hub, layerbus
 from tests.services.processes import Process, converge
 from tests.support.layers import DeafLayer
 
@@ -34,7 +34,7 @@ async def test_s42_a_process_that_hears_its_own_word_passes_it_over(pair: Pair) 
 async def test_s43_without_a_shared_layer_a_process_is_alone_and_all_works(settings: Settings) -> None:
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     assert get_channel_layer() is not None
-    assert bus.layer_bus() is None
+    assert layerbus.hub_bus() is None
     process = Process()
     await process.start()
     ann, bo = [await process.client(ROOM) for _ in range(2)]

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from sessionstore_app.services import line
+from sessionstore_app.services import layerbus, line
 from tests.services.processes import Process
 from tests.support.layers import DeafLayer
 from tests.support.wire import eventually
@@ -54,7 +54,7 @@ async def test_a_layer_that_stands_still_holds_up_no_write(
         await asyncio.Event().wait()
 
     with monkeypatch.context() as patch:
-        patch.setattr(line, "PUBLISH_SECONDS", 60)
+        patch.setattr(layerbus, "PUBLISH_SECONDS", 60)
         patch.setattr(line, "MOST_WAITING", 100)
         patch.setattr(deaf_layer, "group_send", stand_still)
         for number in range(120):

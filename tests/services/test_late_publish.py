@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from sessionstore_app.services import line
+from sessionstore_app.services import layerbus
+from sessionstore_app.services.layerbus import LayerBus
 from sessionstore_app.services.line import Counters, Line
 
 
 class _Stuck:
-    """A bus that takes nothing, and fails when it is told to stop trying."""
+    """A layer that takes nothing, and fails when it is told to stop trying."""
 
-    async def publish(self, messages: Any) -> None:
+    async def group_send(self, group: str, message: Any) -> None:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -23,12 +24,12 @@ class _Stuck:
 
 
 async def test_what_fails_after_it_was_given_up_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "PUBLISH_SECONDS", 0.01)
+    monkeypatch.setattr(layerbus, "PUBLISH_SECONDS", 0.01)
     told: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
     counters = Counters()
-    bus: Any = _Stuck()
-    line_of_it = Line(bus, asyncio.get_running_loop().create_task, counters)
+    layer: Any = _Stuck()
+    line_of_it = Line(LayerBus(layer), counters)
     line_of_it.publish([("group", {"type": "x"})])
     await line_of_it.flush(10)
     # What fails behind that is told of when it is collected.

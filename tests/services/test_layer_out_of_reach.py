@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -59,4 +58,4 @@ async def test_a_process_that_cannot_take_its_place_is_unavailable(away: str) ->
 
     bus: Any = Bus()
     with pytest.raises(Unavailable):
-        await Line(bus, asyncio.get_running_loop().create_task, Counters()).open(["sessionstore.node.1"])
+        await Line(bus, Counters()).open(["sessionstore.node.1"])

@@ -14,7 +14,7 @@ from channels.layers import InMemoryChannelLayer
 from sessionstore_app import rooms
 from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.core.limits import TOMBSTONES_KEPT
-from sessionstore_app.services import bus, entrylog
+from sessionstore_app.services import bus, entrylog, layerbus
 from sessionstore_app.services.roomwatch import Changes, Emptied, News, RoomWatch, follow
 from tests.support.layers import DeafLayer
 
@@ -100,7 +100,7 @@ async def test_without_a_layer_a_look_comes_after_each_interval() -> None:
 def layer(monkeypatch: pytest.MonkeyPatch) -> DeafLayer:
     """One that other processes can be on, as far as anybody can tell."""
     made = DeafLayer()
-    monkeypatch.setattr(bus, "get_channel_layer", lambda: made)
+    monkeypatch.setattr(layerbus, "get_channel_layer", lambda: made)
     return made
 
 

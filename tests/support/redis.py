@@ -7,15 +7,17 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 import redis
 
+from sessionstore_app.backends.redis import RedisBackend
 from tests.support.server import free_port
 
 _START_SECONDS = 20
@@ -113,6 +115,21 @@ class RedisServer:
         with suppress(redis.RedisError), self.client() as client:
             return bool(client.ping())
         return False
+
+
+WAYS = ("thread", "loop")
+
+
+@asynccontextmanager
+async def backend_of(options: dict[str, Any], way: str) -> AsyncIterator[RedisBackend]:
+    """A backend as a command has it, asked through its thread, or as a server has it that lives on the running loop."""
+    made = RedisBackend(options)
+    if way == "loop":
+        made.live_on_this_loop()
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 @contextmanager
