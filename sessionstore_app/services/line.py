@@ -21,6 +21,9 @@ logger = logging.getLogger("sessionstore_app")
 
 # After the bus failed, it is opened again after so long.
 REOPEN_SECONDS = 0.5
+# Who wants to hear a group tries so long, and so often.
+JOIN_SECONDS = 1.0
+RETRY_SECONDS = 0.05
 # A process says something to itself so often, and takes the bus for deaf if it does not hear it within that time.
 ECHO_SECONDS = 0.5
 _ECHO: Message = {"type": "echo"}
@@ -59,6 +62,7 @@ class Line:
         self._bus = bus
         # What comes of a message must not happen in the context of whoever caused it.
         self._context = contextvars.Context()
+        self._now = asyncio.get_running_loop().time
         self._counters = counters
         self._echo = asyncio.Event()
         self._waiting: deque[Told] = deque()
@@ -75,19 +79,24 @@ class Line:
             return
         try:
             await self._bus.open()
+            for group in groups:
+                await self._bus.join(group)
         except Exception as error:  # each layer has errors of its own
             raise Unavailable("The channel layer is out of reach.") from error
-        for group in groups:
-            await self.join(group)
 
     async def join(self, group: str) -> None:
-        """Hear a group. Raises Unavailable where the bus is out of reach."""
-        if self._bus is None:
-            return
-        try:
-            await self._bus.join(group)
-        except Exception as error:  # each layer has errors of its own
-            raise Unavailable("The channel layer is out of reach.") from error
+        """Hear a group; a bus that is just being opened again is waited for. Raises Unavailable where it stays out of
+        reach.
+        """
+        give_up_at = self._now() + JOIN_SECONDS
+        while self._bus is not None:
+            try:
+                await self._bus.join(group)
+                return
+            except Exception as error:  # each layer has errors of its own
+                if self._now() >= give_up_at:
+                    raise Unavailable("The channel layer is out of reach.") from error
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def leave(self, group: str) -> None:
         """Hear it no longer; where the bus is out of reach, what still comes is passed over."""

@@ -59,3 +59,17 @@ async def test_a_process_that_cannot_take_its_place_is_unavailable(away: str) ->
     bus: Any = Bus()
     with pytest.raises(Unavailable):
         await Line(bus, Counters()).open(["sessionstore.node.1"])
+
+
+async def test_who_joins_while_the_bus_is_opened_again_waits_for_it() -> None:
+    class Bus:
+        tries = 0
+
+        async def join(self, group: str) -> None:
+            self.tries += 1
+            if self.tries < 3:
+                raise ConnectionError
+
+    bus: Any = Bus()
+    await Line(bus, Counters()).join("sessionstore.node.1")
+    assert bus.tries == 3
