@@ -31,6 +31,8 @@ COUNTED: Final = {
     "healed_rooms": "Rooms that were read because something was missed.",
     "healed_sessions": "Times that sessions were read because a listener would have missed something.",
     "lost_stores": "Rooms that began anew because their store was gone or older than known.",
+    "writes": "Writes of rooms that this process made.",
+    "deliveries": "Changes of entries that this process told peers, each times the peers.",
 }
 
 

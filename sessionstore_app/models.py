@@ -56,7 +56,10 @@ class Room(models.Model):
     class Meta:
         verbose_name = _("room")
         verbose_name_plural = _("rooms")
-        permissions: ClassVar = [("manage_room", "Can read, write and clear any room")]
+        permissions: ClassVar = [
+            ("manage_room", "Can read, write and clear any room"),
+            ("view_values", "Can see the values in rooms and private stores in the admin"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -68,6 +71,12 @@ class Node(models.Model):
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     started_at = models.DateTimeField(_("started at"), auto_now_add=True)
     lease_until = models.DateTimeField(_("lease until"), db_index=True)
+    writes_per_second = models.FloatField(
+        _("writes a second"), default=0.0, db_default=0.0, help_text=_("Since it renewed its lease before.")
+    )
+    deliveries_per_second = models.FloatField(
+        _("deliveries a second"), default=0.0, db_default=0.0, help_text=_("Changes, each times the peers told.")
+    )
 
     class Meta:
         verbose_name = _("node")

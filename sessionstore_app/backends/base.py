@@ -93,6 +93,12 @@ class Backend(ABC):
     async def versions(self, spaces: Collection[Space]) -> dict[Space, int]:
         """The version of each space, 0 for one never written, in one read."""
 
+    async def tallies(self, spaces: Collection[Space]) -> dict[Space, Tally]:
+        """How much each space holds, nothing for one that is not there, in one read where a backend can do that."""
+        wanted = set(spaces)
+        found = {space: tally async for space, tally in self.spaces() if space in wanted} if wanted else {}
+        return {space: found.get(space, Tally()) for space in spaces}
+
     @abstractmethod
     async def owned(self, space: Space, owners: Collection[SessionId]) -> list[Entry]:
         """Entries with a value that die with one of the sessions `owners`."""

@@ -163,8 +163,11 @@ class DatabaseBackend(Backend):
         await self._commit.run(_WipeJob(space, clock.now_ms()))
 
     async def versions(self, spaces: Collection[Space]) -> dict[Space, int]:
-        found: dict[Space, int] = await self._ask(_versions, list(spaces), touches=spaces)
-        return {space: found.get(space, 0) for space in spaces}
+        return {space: tally.version for space, tally in (await self.tallies(spaces)).items()}
+
+    async def tallies(self, spaces: Collection[Space]) -> dict[Space, Tally]:
+        found: dict[Space, Tally] = await self._ask(_tallies, list(spaces), touches=spaces)
+        return {space: found.get(space, Tally()) for space in spaces}
 
     async def owned(self, space: Space, owners: Collection[SessionId]) -> list[Entry]:
         entries: list[Entry] = await self._ask(_owned, space, frozenset(owners), touches=(space,))
@@ -237,7 +240,7 @@ def _hold_spaces(
     missing = [space for space in sorted(spaces) if space not in held]
     if missing:
         # Either new, or locked elsewhere; inserting the latter would wait for whoever changes them.
-        there = _versions(cursor, missing)
+        there = _tallies(cursor, missing)
         new = [space for space in missing if space not in there]
         insert(cursor, SPACE, ("name", *TALLY_COLUMNS), [(space, 0, 0, 0, 0, 0) for space in new], SKIP)
         held |= _select_spaces(cursor, connection, new)
@@ -335,11 +338,12 @@ def _read(cursor: CursorWrapper, space: Space, patterns: PatternSet, since: int 
     return Reading(version=version, entries=tuple(entries), complete=complete)
 
 
-def _versions(cursor: CursorWrapper, names: Sequence[Space]) -> dict[Space, int]:
-    found: dict[Space, int] = {}
+def _tallies(cursor: CursorWrapper, names: Sequence[Space]) -> dict[Space, Tally]:
+    found: dict[Space, Tally] = {}
+    columns = ", ".join(TALLY_COLUMNS)
     for chunk in chunks(names):
-        cursor.execute(f"SELECT name, version FROM {SPACE} WHERE name IN ({marks(len(chunk))})", chunk)
-        found.update(cursor.fetchall())
+        cursor.execute(f"SELECT name, {columns} FROM {SPACE} WHERE name IN ({marks(len(chunk))})", chunk)
+        found |= {Space(name): tally_of(tally) for name, *tally in cursor.fetchall()}
     return found
 
 

@@ -86,6 +86,11 @@ class MemoryBackend(Backend):
             known = self._spaces
             return {space: known[space].tally.version if space in known else 0 for space in spaces}
 
+    async def tallies(self, spaces: Collection[Space]) -> dict[Space, Tally]:
+        with self._lock:
+            known = self._spaces
+            return {space: known[space].tally if space in known else Tally() for space in spaces}
+
     async def owned(self, space: Space, owners: Collection[SessionId]) -> list[Entry]:
         with self._lock:
             contents = self._spaces.get(space) or _Contents()

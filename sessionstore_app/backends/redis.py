@@ -114,6 +114,17 @@ class RedisBackend(Backend):
         found = await self._ask(*(("HGET", self._keys(space)[0], "version") for space in spaces), touches=spaces)
         return {space: int(version or 0) for space, version in zip(spaces, found, strict=True)}
 
+    async def tallies(self, spaces: Collection[Space]) -> dict[Space, Tally]:
+        spaces = list(spaces)
+        found = await self._ask(
+            *(("HMGET", self._keys(space)[0], *_TALLY) for space in spaces),
+            touches=spaces,
+        )
+        return {
+            space: Tally(**{name: int(value or 0) for name, value in zip(_FIELDS, values, strict=True)})
+            for space, values in zip(spaces, found, strict=True)
+        }
+
     async def mark(self) -> str | None:
         key = self._key("mark")
         _, found = await self._ask(("SET", key, secrets.token_hex(8), "NX"), ("GET", key))
@@ -221,6 +232,9 @@ class RedisBackend(Backend):
             self.orphaned(job.space, outcome)
 
 
+# Members of a tally in Redis, and what they are called here.
+_TALLY = ("version", "keys", "bytes", "tombstones", "floor")
+_FIELDS = ("version", "keys", "size_bytes", "tombstones", "floor")
 _PARTS = ("tally", "entries", "ops", "fences", "wiped")
 
 

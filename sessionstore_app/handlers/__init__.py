@@ -28,6 +28,8 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "room.snapshot": rooms.room_snapshot,
     "room.observe": rooms.room_observe,
     "room.unobserve": rooms.room_unobserve,
+    "room.watch": rooms.room_watch,
+    "room.unwatch": rooms.room_unwatch,
     "room.peers": rooms.room_peers,
     "room.broadcast": rooms.room_broadcast,
     "room.clear": rooms.room_clear,
@@ -55,7 +57,10 @@ HANDLERS: Final[Mapping[str, Handler]] = {
 
 # What later requests of the same socket build on.
 IN_TURN: Final = frozenset(
-    {"session.open", "session.close", "room.join", "room.leave", "room.observe", "room.unobserve"}
+    {
+        *("session.open", "session.close", "room.join", "room.leave", "room.observe", "room.unobserve"),
+        *("room.watch", "room.unwatch"),
+    }
 )
 
 # What may wait without end, and must not keep the socket from being read.

@@ -13,7 +13,8 @@ from sessionstore_app.handlers.socket import Socket
 from sessionstore_app.protocol import frames, methods
 from sessionstore_app.services import endings, facts, identity, policy, record, rights, sessions, tokens
 from sessionstore_app.services.policy import ANONYMOUS, Identity
-from sessionstore_app.services.sessions import Opened, Position
+from sessionstore_app.services.roomreading import Position
+from sessionstore_app.services.sessions import Opened
 
 
 async def session_open(socket: Socket, params: methods.SessionOpen) -> str:

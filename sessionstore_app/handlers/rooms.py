@@ -17,11 +17,23 @@ from sessionstore_app.core.patterns import PatternSet, check_key, check_room_nam
 from sessionstore_app.handlers.caller import Caller, take_message
 from sessionstore_app.handlers.socket import Socket
 from sessionstore_app.protocol import frames, methods
-from sessionstore_app.services import announcing, entrylog, locks, policy, questions, record, sessions, telling
+from sessionstore_app.services import (
+    announcing,
+    entrylog,
+    locks,
+    policy,
+    questions,
+    record,
+    roomreading,
+    sessions,
+    spectating,
+    telling,
+)
 from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.events import Said
+from sessionstore_app.services.roomreading import Position
 from sessionstore_app.services.rooms import change_of, check_distinct, rooms
-from sessionstore_app.services.sessions import JoinedRoom, Position
+from sessionstore_app.services.sessions import JoinedRoom
 
 # Rooms a session may be in at once.
 ROOMS_PER_SESSION: Final = 100
@@ -39,7 +51,7 @@ async def room_join(socket: Socket, params: methods.RoomJoin) -> str:
     complete = ',"complete":true' if since is not None and joined.complete else ""
     return (
         f'{{"room":{dumps(local.name)},"epoch":"{local.epoch}","version":{joined.version},'
-        f'"roles":{dumps(joined.member.roles)},"peers":[{",".join(sessions.first_peers(local))}],'
+        f'"roles":{dumps(joined.member.roles)},"peers":[{",".join(roomreading.first_peers(local))}],'
         f'"count":{len(local.peers)},"entries":{frames.entries(joined.entries)}{complete}}}'
     )
 
@@ -167,6 +179,24 @@ async def room_unobserve(socket: Socket, params: methods.RoomUnobserve) -> str:
     """Observe less."""
     member = await sessions.unobserve(socket.hub, socket.connection, params.room, params.keys)
     return dumps({"observing": sorted(member.patterns.patterns)})
+
+
+async def room_watch(socket: Socket, params: methods.RoomWatch) -> str:
+    """Hear a room from outside."""
+    watched = await spectating.watch(socket.hub, socket.connection, params.room)
+    local = watched.room
+    texts = ",".join(spectating.text_of(watched, entry) for entry in watched.entries)
+    return (
+        f'{{"room":{dumps(local.name)},"epoch":"{local.epoch}","version":{watched.version},'
+        f'"peers":[{",".join(roomreading.first_peers(local))}],"count":{len(local.peers)},"entries":[{texts}],'
+        f'"values":{dumps(watched.shows_values)}}}'
+    )
+
+
+async def room_unwatch(socket: Socket, params: methods.RoomUnwatch) -> str:
+    """Hear it no longer."""
+    spectating.unwatch(socket.hub, socket.connection, params.room)
+    return "{}"
 
 
 async def room_peers(caller: Caller, params: methods.RoomPeers) -> str:

@@ -157,6 +157,12 @@ _ROOM_ROWS: Final[Mapping[str, Described]] = {
     "room.unobserve": Described(
         "Observe less of a room.", errors=(errors.NotJoined,), example={"room": _ROOM, "keys": ["hand/*"]}
     ),
+    "room.watch": Described(
+        "Hear a room from outside, without being a peer.",
+        errors=(errors.NotFound, errors.LimitExceeded),
+        example={"room": _ROOM},
+    ),
+    "room.unwatch": Described("Hear it no longer.", example={"room": _ROOM}),
     "room.peers": Described(
         "A page of a room's peers, by session id.",
         results.Peers,

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
+import msgspec
+
 from sessionstore_app.core import jsontext
 from sessionstore_app.core.entries import Author, Entry
 from sessionstore_app.core.jsontext import JsonInput, dumps
@@ -26,9 +28,9 @@ def _iso_second(second: int) -> str:
 
 
 @lru_cache(maxsize=4_096)
-def author(by: Author) -> str:
-    """`{session_id, principal}`."""
-    return dumps({"session_id": by.session_id, "principal": by.principal})
+def author(by: Author | None) -> str:
+    """`{session_id, principal}`; null is the server."""
+    return jsontext.NULL if by is None else dumps({"session_id": by.session_id, "principal": by.principal})
 
 
 @lru_cache(maxsize=1_024)
@@ -39,7 +41,7 @@ def _quoted(text: str) -> str:
 
 def entry(of: Entry) -> str:
     """`{key, value, version, by, at}`."""
-    by = "null" if of.by is None else author(of.by)
+    by = author(of.by)
     at = "null" if of.at_ms is None else f'"{iso(of.at_ms)}"'
     value = jsontext.NULL if of.text is None else of.text
     return f'{{"key":{_quoted(of.key)},"value":{value},"version":{of.version},"by":{by},"at":{at}}}'
@@ -48,6 +50,31 @@ def entry(of: Entry) -> str:
 def entries(of: Iterable[Entry]) -> str:
     """A JSON array of entries."""
     return f"[{','.join(map(entry, of))}]"
+
+
+class _Shown(msgspec.Struct):
+    """An entry as text, taken apart as far as it takes to hide its value."""
+
+    key: msgspec.Raw
+    value: msgspec.Raw
+    version: int
+    by: msgspec.Raw
+    at: msgspec.Raw
+
+
+_take_apart = msgspec.json.Decoder(_Shown).decode
+
+
+def masked(text: str) -> str:
+    """An entry as text for somebody who may not see values: `{key, masked: true, bytes, version, by, at}`, and as it is
+    where there is no value.
+    """
+    shown = _take_apart(text)
+    value = bytes(shown.value)
+    if value == b"null":
+        return text
+    key, by, at = (bytes(part).decode() for part in (shown.key, shown.by, shown.at))
+    return f'{{"key":{key},"masked":true,"bytes":{len(value)},"version":{shown.version},"by":{by},"at":{at}}}'
 
 
 def write_result(text: str, *, duplicate: bool) -> str:
@@ -80,6 +107,11 @@ def room_snapshot(room: str, epoch: str, version: int, texts: Iterable[str], rea
         f'{{"room":{_quoted(room)},"epoch":"{epoch}","version":{version},'
         f'"entries":[{",".join(texts)}],"reason":"{reason}"}}',
     )
+
+
+def room_unwatched(room: str, reason: str) -> str:
+    """`room.unwatched`: a room is watched no longer."""
+    return _notification("room.unwatched", dumps({"room": room, "reason": reason}))
 
 
 def room_cleared(room: str, epoch: str, reason: str) -> str:

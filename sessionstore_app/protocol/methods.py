@@ -161,6 +161,14 @@ class RoomUnobserve(Params, frozen=True):
     keys: Annotated[list[str], Meta(min_length=1)]
 
 
+class RoomWatch(Params, frozen=True):
+    room: str
+
+
+class RoomUnwatch(Params, frozen=True):
+    room: str
+
+
 class RoomPeers(Params, frozen=True):
     room: str
     limit: Positive | None = None
@@ -289,6 +297,8 @@ METHODS: dict[str, Any] = {
     "room.snapshot": RoomSnapshot,
     "room.observe": RoomObserve,
     "room.unobserve": RoomUnobserve,
+    "room.watch": RoomWatch,
+    "room.unwatch": RoomUnwatch,
     "room.peers": RoomPeers,
     "room.broadcast": RoomBroadcast,
     "room.clear": RoomClear,

@@ -90,6 +90,7 @@ class Connection:
         "under_way",
         "waits",
         "wants_heartbeat",
+        "watched",
     )
 
     def __init__(self, hub: Hub, send: Send, limit_bytes: int) -> None:
@@ -110,6 +111,8 @@ class Connection:
         self.session: OpenSession | None = None
         # The rooms this session is in, with what it observes there.
         self.members: dict[str, Member] = {}
+        # Those it watches without being in them.
+        self.watched: dict[str, Member] = {}
         # What it listens to, and the locks it waits for.
         self.listeners: dict[str, Watch] = {}
         self.filter_allowance = FilterAllowance()

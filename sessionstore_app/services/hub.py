@@ -186,6 +186,8 @@ class Hub:
         connection.abandon_waits()
         for name in list(connection.members):
             self.remove_member(name, connection)
+        for name in list(connection.watched):
+            self._remove_watcher(name, connection)
 
     def expire(self, connection: Connection) -> None:
         """Close the connection when its credential ends; upkeep does it where this clock is off or the socket gone."""
@@ -226,6 +228,8 @@ class Hub:
         dirty, self._dirty = self._dirty, {}
         for room in dirty:
             _guarded(room.flush)
+            self.counters.deliveries += room.delivered
+            room.delivered = 0
         _guarded(self.rosters.flush)
         touched, self._touched = self._touched, []
         self._ticking = False
@@ -251,7 +255,7 @@ class Hub:
     def release(self, room: LocalRoom) -> None:
         """Let go of a held room."""
         room.holds -= 1
-        self._drop_unused(room)
+        self.drop_unused(room)
 
     def remove_member(self, name: str, connection: Connection) -> None:
         """The connection's session is no longer in the room, here."""
@@ -260,9 +264,16 @@ class Hub:
         connection.forget_behind(name)
         if room is not None and member is not None:
             room.remove(member)
-            self._drop_unused(room)
+            self.drop_unused(room)
 
-    def _drop_unused(self, room: LocalRoom) -> None:
+    def _remove_watcher(self, name: str, connection: Connection) -> None:
+        room, watcher = self.rooms.get(name), connection.watched.pop(name)
+        if room is not None:
+            room.remove(watcher)
+            self.drop_unused(room)
+
+    def drop_unused(self, room: LocalRoom) -> None:
+        """Hear a room no longer that nobody here is in, watches, or is about to."""
         if room.is_unused and self.rooms.get(room.name) is room:
             del self.rooms[room.name]
             self._dirty.pop(room, None)
@@ -281,6 +292,7 @@ class Hub:
     async def announce(self, happened: Sequence[tuple[str, RoomEvent]]) -> None:
         """What this process did in rooms: take all of it in, then tell the others."""
         for name, event in happened:
+            self.counters.writes += isinstance(event, Changed)
             self._take_in(name, event)
         self._line.publish(events.room_messages(happened, self.node_id))
 

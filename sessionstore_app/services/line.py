@@ -53,6 +53,9 @@ class Counters:
     healed_sessions: int = 0
     # Rooms that began anew because their store was gone or older than what was known of it.
     lost_stores: int = 0
+    # Writes of rooms that this process took in first, and changes that it told peers, each times the peers.
+    writes: int = 0
+    deliveries: int = 0
 
 
 class Line:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sessionstore_app.core.entries import Epoch
 from sessionstore_app.core.patterns import NOTHING, PatternSet, pattern_set
@@ -22,22 +22,36 @@ if TYPE_CHECKING:
 
 
 class Member:
-    """A connection in a room. `fresh` holds the version of a read and the patterns it gave the present entries for."""
+    """A connection in a room. `fresh` holds the version of a read and the patterns it gave the present entries for.
 
-    __slots__ = ("connection", "fresh", "patterns", "roles", "session_id")
+    One that only watches is no peer; `is_masked` says that it sees no values.
+    """
 
-    def __init__(self, connection: Connection, session_id: str, roles: tuple[str, ...]) -> None:
+    __slots__ = ("connection", "fresh", "is_masked", "patterns", "roles", "session_id")
+
+    def __init__(
+        self, connection: Connection, session_id: str, roles: tuple[str, ...], *, is_masked: bool = False
+    ) -> None:
         self.connection = connection
         self.session_id = session_id
         self.roles = roles
+        self.is_masked = is_masked
         self.patterns: PatternSet = NOTHING
         self.fresh: tuple[tuple[int, PatternSet], ...] = ()
+
+    @property
+    def view(self) -> View:
+        """Those of the same view are told the same."""
+        return self.patterns, self.is_masked
 
     def wants(self, key: str, version: int) -> bool:
         """Should it hear of this change? Not of one that a read has already shown it, or something later."""
         shown = any(version <= read_at and added.matches(key) for read_at, added in self.fresh)
         return not shown and self.patterns.matches(key)
 
+
+# What somebody observes, and whether without values.
+View: TypeAlias = tuple[PatternSet, bool]
 
 # A room whose state was not read yet.
 NO_EPOCH = Epoch("")
@@ -66,7 +80,9 @@ class LocalRoom:
     # While the room is read for its first member here, one reader at a time, what is heard waits.
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)
     unheard: list[RoomEvent] = field(default_factory=list)
-    _groups: dict[PatternSet, dict[Member, None]] = field(default_factory=dict)
+    # Changes told, each times the members told, since that was taken.
+    delivered: int = 0
+    _groups: dict[View, dict[Member, None]] = field(default_factory=dict)
     _fresh: set[Member] = field(default_factory=set)
     _dirty: dict[str, _Dirty] = field(default_factory=dict)
     _early: dict[int, Changed] = field(default_factory=dict)
@@ -90,7 +106,7 @@ class LocalRoom:
         if present is not None:
             self.remove(present)
         self.members[member.session_id] = member
-        self._groups.setdefault(member.patterns, {})[member] = None
+        self._groups.setdefault(member.view, {})[member] = None
 
     def remove(self, member: Member) -> None:
         """Let a member out."""
@@ -115,14 +131,14 @@ class LocalRoom:
         self._regroup(member, pattern_set(member.patterns.patterns - frozenset(patterns)))
 
     def _regroup(self, member: Member, patterns: PatternSet | None) -> None:
-        group = self._groups.get(member.patterns)
+        group = self._groups.get(member.view)
         if group is not None:
             group.pop(member, None)
             if not group:
-                del self._groups[member.patterns]
+                del self._groups[member.view]
         if patterns is not None:
             member.patterns = patterns
-            self._groups.setdefault(patterns, {})[member] = None
+            self._groups.setdefault(member.view, {})[member] = None
 
     # --- entries
 
@@ -153,9 +169,10 @@ class LocalRoom:
         if not self._dirty:
             return
         dirty, self._dirty = self._dirty, {}
-        for patterns, group in self._groups.items():
-            changes = {key: item.text for key, item in dirty.items() if patterns.matches(key)}
+        for (patterns, is_masked), group in self._groups.items():
+            changes = _shown({key: item.text for key, item in dirty.items() if patterns.matches(key)}, is_masked)
             if changes:
+                self.delivered += len(changes) * len(group)
                 text = frames.room_changed(self.name, self.epoch, self.version, changes.values())
                 for member in group:
                     if not member.fresh:
@@ -165,6 +182,7 @@ class LocalRoom:
 
     def _flush_fresh(self, member: Member, dirty: Mapping[str, _Dirty]) -> None:
         changes = {key: item.text for key, item in dirty.items() if member.wants(key, item.version)}
+        changes = _shown(changes, member.is_masked)
         if changes:
             text = frames.room_changed(self.name, self.epoch, self.version, changes.values())
             member.connection.put_changes(self.name, self.epoch, self.version, text, changes)
@@ -177,9 +195,9 @@ class LocalRoom:
         if version < self.version:
             return
         self._dirty = {}
-        for patterns, group in [(patterns, list(group)) for patterns, group in self._groups.items()]:
-            matching = [text for key, _, text in texts if patterns.matches(key)]
-            frame = frames.room_snapshot(self.name, self.epoch, version, matching, reason)
+        for (patterns, is_masked), group in [(view, list(group)) for view, group in self._groups.items()]:
+            matching = _shown({key: text for key, _, text in texts if patterns.matches(key)}, is_masked)
+            frame = frames.room_snapshot(self.name, self.epoch, version, matching.values(), reason)
             for member in group:
                 member.fresh = ()
                 member.connection.forget_behind(self.name)
@@ -238,3 +256,8 @@ class LocalRoom:
         self._early_rosters = {early: delta for early, delta in self._early_rosters.items() if early > roster}
         missed = [RosterDelta(roster, joined, left, updated)] if joined or left or updated else []
         return missed + self._rosters_in_order()
+
+
+def _shown(changes: dict[str, str], is_masked: bool) -> dict[str, str]:
+    """Entries as text, by key, as their reader may see them."""
+    return {key: frames.masked(text) for key, text in changes.items()} if is_masked else changes

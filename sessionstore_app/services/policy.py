@@ -28,6 +28,8 @@ PERMISSIONS: Final = frozenset(
         "send_to_session",
         "acquire_lock",
         "manage_room",
+        "view_room",
+        "view_values",
         "view_sitesession",
         "change_sitesession",
     }

@@ -11,6 +11,7 @@ import logging
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,7 @@ from sessionstore_app.services import (
     removals,
     rights,
     sessions,
+    spectating,
     storemark,
     watching,
 )
@@ -45,6 +47,7 @@ from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.endings import disconnect
 from sessionstore_app.services.events import ObserveMore
 from sessionstore_app.services.hub import Hub
+from sessionstore_app.services.line import Counters
 from sessionstore_app.services.localroom import LocalRoom
 from sessionstore_app.services.spaces import room_backend, room_space
 from sessionstore_app.services.telling import peer_text, record_and_tell, tell, wipe_again
@@ -55,6 +58,26 @@ logger = logging.getLogger("sessionstore_app")
 _COMPARE_EVERY = 12
 # A wiped space refuses late writes for so long; a write that took longer has long failed.
 _WIPED_KEPT_MS = 3_600_000
+
+
+@dataclass(slots=True)
+class Gauge:
+    """What was counted until when: the rates since then."""
+
+    writes: int = 0
+    deliveries: int = 0
+    at: float | None = None
+
+    def read(self, counters: Counters, now: float) -> jobs.Rates | None:
+        """What happened a second since it was read before; None the first time. `now` is in seconds."""
+        before = replace(self)
+        self.writes, self.deliveries, self.at = counters.writes, counters.deliveries, now
+        if before.at is None or now <= before.at:
+            return None
+        seconds = now - before.at
+        return jobs.Rates(
+            writes=(self.writes - before.writes) / seconds, deliveries=(self.deliveries - before.deliveries) / seconds
+        )
 
 
 class Presence:
@@ -68,6 +91,7 @@ class Presence:
         # Connections that may be in rooms that are not open to them any more, as long as that cannot be asked.
         self._unchecked: dict[Connection, None] = {}
         self._renewals = 0
+        self._gauge = Gauge()
         # Of the store that holds the entries, as it was last seen.
         self._store_mark: str | None = None
 
@@ -82,6 +106,7 @@ class Presence:
     async def rights_changed(self, connection: Connection) -> None:
         """See `hub.Keeper`."""
         watching.recheck_listeners(self.hub, connection)
+        spectating.recheck(self.hub, connection)
         try:
             await rights.recheck_rooms(self.hub, connection)
         except Exception as error:  # whatever it was, what was taken must not stay open: its news does not come again
@@ -143,7 +168,7 @@ class Presence:
 
     async def renew(self) -> None:
         """Say that this process lives, and make good what others recorded while it could not."""
-        await record.run(self._lease())
+        await record.run(replace(self._lease(), rates=self._gauge.read(self.hub.counters, self.hub.now())))
         clock.follow(await record.ask(questions.clock_ahead_ns))
         await self._reclaim()
         await self._tell_missed()

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypedDict
 
 from sessionstore_app import conf
 from sessionstore_app.core import clock, jsontext
-from sessionstore_app.core.entries import Change, Entry, SessionId
+from sessionstore_app.core.entries import Author, Change, Entry, SessionId
 from sessionstore_app.core.errors import InvalidParams
 from sessionstore_app.core.jsontext import Json, JsonInput
 from sessionstore_app.core.patterns import check_key, check_pattern, check_room_name, compiled
@@ -39,9 +39,14 @@ class WriteItem(TypedDict, total=False):
 class Rooms:
     """Shared stores of rooms. Every method has a synchronous twin without the leading `a`.
 
+    `by` is who writes and speaks; None: the server.
+
     All raise InvalidParams or LimitExceeded for a bad room name, InvalidKey for a bad key, InvalidParams for arguments
     that the wire would not take either, Unavailable when the store is out of reach.
     """
+
+    def __init__(self, by: Author | None = None) -> None:
+        self._by = by
 
     async def aset(
         self,
@@ -133,7 +138,7 @@ class Rooms:
         """
         _params("room.broadcast", room, event=event)
         jsontext.check(data, conf.current().json_depth)
-        frame = frames.room_message(room, event, steering.message_text(data), "null", clock.now_ms())
+        frame = frames.room_message(room, event, steering.message_text(data), frames.author(self._by), clock.now_ms())
         await bridge.after_commit(record.USING, lambda: announcing.announce((room, Said(frame))))
 
     async def aclear(self, room: str) -> str:
@@ -161,7 +166,7 @@ class Rooms:
     clear = bridge.Twin(aclear)
 
     async def _write(self, room: str, changes: tuple[Change, ...]) -> Written:
-        return await entrylog.write(room, await entrylog.room_epoch(room), changes, by=None)
+        return await entrylog.write(room, await entrylog.room_epoch(room), changes, by=self._by)
 
     async def _read(self, room: str, patterns: Sequence[str]) -> tuple[Entry, ...]:
         named = _params("room.snapshot", room, keys=patterns).keys

@@ -11,37 +11,21 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
-from heapq import nsmallest
 
 from sessionstore_app import conf
 from sessionstore_app.backends.base import Reading
-from sessionstore_app.core.entries import Author, Entry, Epoch, SessionId
+from sessionstore_app.core.entries import Author, Entry, SessionId
 from sessionstore_app.core.errors import LimitExceeded, NotJoined, NotOpen, Unavailable
-from sessionstore_app.core.patterns import PatternSet, check_pattern, check_room_name, pattern_set
+from sessionstore_app.core.patterns import check_pattern, check_room_name, pattern_set
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import (
-    endings,
-    entrylog,
-    jobs,
-    private,
-    questions,
-    record,
-    rights,
-    storemark,
-    telling,
-    watching,
-)
+from sessionstore_app.services import endings, jobs, private, record, rights, spectating, telling, watching
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import ObserveMore, TakenOver
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.jobs import Joined, Resumed, ResumedRoom
 from sessionstore_app.services.localroom import LocalRoom, Member
 from sessionstore_app.services.policy import Identity
-from sessionstore_app.services.spaces import room_backend
-
-# A room is read again while it changes faster than the reading comes back; not for longer than this.
-READ_SECONDS = 2.0
+from sessionstore_app.services.roomreading import Position, load, read_now
 
 logger = logging.getLogger("sessionstore_app")
 
@@ -57,14 +41,6 @@ class OpenSession:
     generation: int
     revision: int
     author: Author
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a client's copy of a room stands."""
-
-    epoch: str
-    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +162,9 @@ async def rejoin(hub: Hub, connection: Connection, resumed: ResumedRoom, positio
     """Let a resumed session hear a room again, and push what it lacks since `position`."""
     local = await hub.hold(resumed.room)
     try:
-        await _load(hub, local, resumed.epoch)
+        await load(hub, local, resumed.epoch)
         patterns = pattern_set(frozenset(resumed.observed))
-        reading = await _read_now(hub, local, patterns, position)
+        reading = await read_now(hub, local, patterns, position)
         member = _admit(connection, local, resumed.roles, resumed.observed, reading.version)
         _push(connection, local, reading)
         _observe_early(hub, connection, resumed.room)
@@ -230,10 +206,10 @@ async def join(
         joined: Joined
         joined, happened = await record.run(job)
         await telling.tell(happened)
-        await _load(hub, local, joined.epoch)
+        await load(hub, local, joined.epoch)
         present = connection.members.get(room)
         patterns = pattern_set((present.patterns.patterns if present else frozenset()) | wanted)
-        reading = await _read_now(hub, local, patterns, since)
+        reading = await read_now(hub, local, patterns, since)
         member = _admit(connection, local, joined.roles, patterns.patterns, reading.version)
         rights.recheck_soon(hub, connection, session.identity)
         _observe_early(hub, connection, room)
@@ -261,7 +237,7 @@ async def observe(hub: Hub, connection: Connection, room: str, keys: Collection[
     wanted = _checked_patterns(connection, room, keys)
     local = hub.rooms[room]
     patterns = pattern_set(wanted)
-    reading = await _read_now(hub, local, patterns, None)
+    reading = await read_now(hub, local, patterns, None)
     # Left while we read: then there is nothing to observe any more.
     member = member_of(connection, room)
     _give(connection, local, member, wanted, reading.version)
@@ -292,7 +268,7 @@ async def observe_more(hub: Hub, connection: Connection, event: ObserveMore) -> 
         connection.early.setdefault(event.room, set()).update(event.patterns)
         return
     patterns = pattern_set(frozenset(event.patterns))
-    reading = await _read_now(hub, local, patterns, None)
+    reading = await read_now(hub, local, patterns, None)
     if connection.members.get(event.room) is not member:
         return
     _give(connection, local, member, event.patterns, reading.version)
@@ -317,48 +293,10 @@ def member_of(connection: Connection, room: str) -> Member:
     return member
 
 
-def first_peers(local: LocalRoom) -> list[str]:
-    """The first page of a room's peers, by session id, as text."""
-    return [local.peers[sid] for sid in nsmallest(conf.current().peers_per_page, local.peers)]
-
-
 def with_absent(entries: tuple[Entry, ...], exact: Collection[str]) -> tuple[Entry, ...]:
     """The entries, and each key that was named and has none as absent."""
     found = {entry.key for entry in entries}
     return (*entries, *(Entry(key=key) for key in sorted(exact) if key not in found))
-
-
-async def _load(hub: Hub, local: LocalRoom, epoch: Epoch) -> None:
-    """Take in roster and version of a room that has no member here yet, so that what is heard can be put in order."""
-    async with local.loading:
-        if not local.epoch:
-            await storemark.meet(local.name, await room_backend().mark())
-            roster = (await record.ask(partial(questions.rosters, [local.name])))[local.name]
-            local.version = await entrylog.version(local.name, roster.epoch)
-            local.epoch, local.roster = roster.epoch, roster.version
-            local.peers = {sid: telling.peer_text(peer) for sid, peer in roster.peers.items()}
-            hub.hear_again(local)
-    if local.epoch != epoch:
-        # It was cleared, and the news has not come here yet.
-        await hub.keeper.heal([local.name])
-
-
-async def _read_now(hub: Hub, local: LocalRoom, patterns: PatternSet, position: Position | None) -> Reading:
-    """Read the room as of this instant: nothing may wait between the return and letting the member in.
-
-    A client that claims to be ahead of the store gets everything anew; its word does not prove that anything was lost.
-    """
-    give_up_at = hub.now() + READ_SECONDS
-    while hub.now() < give_up_at:
-        epoch, seen = local.epoch, local.version
-        since = position.version if position is not None and position.epoch == epoch else None
-        reading = await entrylog.read(local.name, epoch, patterns, since)
-        if local.epoch == epoch and reading.version >= local.version:
-            return reading
-        if local.epoch == epoch and reading.version < seen:
-            # What was told before the read began was stored before: the store has gone back.
-            await hub.keeper.heal([local.name])
-    raise Unavailable("The room changes faster than it can be read.")
 
 
 def _admit(
@@ -369,6 +307,8 @@ def _admit(
         raise NotOpen("The socket was closed meanwhile.")
     member = connection.members.get(local.name)
     if member is None:
+        # Whoever is in a room need not watch it from outside.
+        spectating.end(connection, local)
         member = Member(connection, _session(connection).id, roles)
         connection.members[local.name] = member
         local.add(member)

@@ -167,6 +167,18 @@ class KeepingPromises:
         unknown = Space("room:unknown:1")
         assert await backend.versions([*spaces, unknown]) == dict.fromkeys(spaces, 1) | {unknown: 0}
         assert await backend.versions([]) == {}
+        assert await backend.tallies([*spaces[:3], unknown]) == {
+            **{space: (await tallies(backend))[space] for space in spaces[:3]},
+            unknown: Tally(),
+        }
+        assert await backend.tallies([]) == {}
+
+    async def test_a_tally_is_of_now_and_of_what_is_left(self, backend: Backend) -> None:
+        await write(backend, setting("a", 1), setting("b", "é"))
+        await write(backend, deleting("a"))
+        assert await backend.tallies([ROOM]) == {ROOM: Tally(version=2, keys=1, size_bytes=5, tombstones=1)}
+        await backend.wipe(ROOM)
+        assert (await backend.tallies([ROOM]))[ROOM].keys == 0
 
     async def test_a_closed_backend_opens_again_with_the_next_call(self, backend: Backend) -> None:
         await write(backend, setting("a", 1))

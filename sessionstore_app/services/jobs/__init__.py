@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sessionstore_app.services.jobs.base import of_lock
 from sessionstore_app.services.jobs.locks import Acquire, Asked, CancelWait, Release
-from sessionstore_app.services.jobs.nodes import EndLease, Forget, LapseNodes, RenewLease
+from sessionstore_app.services.jobs.nodes import EndLease, Forget, LapseNodes, Rates, RenewLease
 from sessionstore_app.services.jobs.rooms import (
     Clear,
     ClearDue,
@@ -65,6 +65,7 @@ __all__ = [
     "ObserveFor",
     "Observing",
     "Open",
+    "Rates",
     "Reclaim",
     "Release",
     "RenewEpochs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Exists, Model, OuterRef
 from django.db.models.functions import Now
@@ -20,18 +21,30 @@ _FREE_LOCK_KEPT = timedelta(hours=1)
 _LOCKS = 5_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """What a process does in a second: writes of rooms, and changes told, each times the peers it told."""
+
+    writes: float
+    deliveries: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class RenewLease(OfNone):
     """This process lives: false if its lease had lapsed and somebody took its sessions for lost."""
 
     node_id: str
     lease_seconds: float
+    # What it did a second since the time before; None leaves what is known.
+    rates: Rates | None = None
 
     def run(self, batch: Batch) -> bool:
-        until = from_now(self.lease_seconds)
-        if Node.objects.filter(id=self.node_id).update(lease_until=until):
+        said: dict[str, Any] = {"lease_until": from_now(self.lease_seconds)}
+        if self.rates is not None:
+            said |= {"writes_per_second": self.rates.writes, "deliveries_per_second": self.rates.deliveries}
+        if Node.objects.filter(id=self.node_id).update(**said):
             return True
-        Node.objects.create(id=self.node_id, lease_until=until)
+        Node.objects.create(id=self.node_id, **said)
         return False
 
 
