@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, JsonResponse
@@ -95,7 +96,7 @@ class LiveAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the s
         extra_context: Mapping[str, Any] | None = None,
     ) -> HttpResponse:
         """The page of an object: what is known of it, and what can be done to it."""
-        about = self.get_object(request, object_id)
+        about = self.get_object(request, unquote(object_id))
         if not self.has_view_permission(request, about):
             raise PermissionDenied
         if about is None:
