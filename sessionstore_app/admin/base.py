@@ -42,18 +42,18 @@ def author(request: HttpRequest) -> Author:
     return Author(None, request.user.get_username())
 
 
-def log(request: HttpRequest, about: Model, message: str) -> None:
+def log(request: HttpRequest, about: Model, message: str, flag: int = CHANGE) -> None:
     """Say in the admin's log what was done to an object."""
-    log_all(request, [about], message)
+    log_all(request, [about], message, flag)
 
 
-def log_all(request: HttpRequest, about: list[Any], message: str) -> None:
+def log_all(request: HttpRequest, about: list[Any], message: str, flag: int = CHANGE) -> None:
     """Say it of each of several objects."""
     if about and request.user.pk is not None:
         LogEntry.objects.log_actions(
             user_id=request.user.pk,
             queryset=about,
-            action_flag=CHANGE,
+            action_flag=flag,
             change_message=message,
         )
 
