@@ -18,25 +18,25 @@ test("a frame has a time, a direction, a size and a method; the newest comes fir
   world.feed("out", '{"jsonrpc":"2.0","id":1,"method":"room.set","params":{"room":"é","key":"k","value":1}}');
   const [frame] = world.picture.frames;
   assert.deepEqual([frame.direction, frame.at, frame.bytes, frame.form], ["out", 1000, 87, "text"]);
-  assert.deepEqual(frame.notes, [{ kind: "request", method: "room.set", about: "é · k" }]);
+  assert.deepEqual(frame.notes, [{ kind: "request", method: "room.set", about: "k · é" }]);
   world.answer(1, entry("k", 1, 1));
-  assert.deepEqual(world.notes, [{ kind: "result", method: "room.set", about: "é · k", ms: 1 }]);
+  assert.deepEqual(world.notes, [{ kind: "result", method: "room.set", about: "k · é", ms: 1 }]);
   assert.deepEqual(world.picture.frames.map(({ id }) => id), [2, 1]);
 });
 
 test("an error has the method that it answers, and the reason", () => {
   const world = new World();
   world.refuse(world.ask("room.set", { room: "standup", key: "k" }), { reason: "NOT_JOINED", hint: "…" });
-  assert.deepEqual(world.notes, [{ kind: "error", method: "room.set", about: "standup · NOT_JOINED", ms: 1 }]);
+  assert.deepEqual(world.notes, [{ kind: "error", method: "room.set", about: "NOT_JOINED · standup", ms: 1 }]);
   world.refuse(null, { reason: "PARSE_ERROR" });
   assert.deepEqual(world.notes, [{ kind: "error", method: "", about: "PARSE_ERROR" }]);
 });
 
 test("what a message is about is said in short, whatever it holds", () => {
   const changes = [entry("a", 1, 1), entry("b", 1, 2)];
-  assert.equal(aboutOf({ room: "r", changes }), "r · a, b");
-  assert.equal(aboutOf({ room: "r", count: 2, joined: [{}], left: [], updated: [{}, {}] }), "r · +1 · ±2");
-  assert.equal(aboutOf({ count: 1 }, { room: "r", event: "chat" }), "r · chat");
+  assert.equal(aboutOf({ room: "r", changes }), "a, b · r");
+  assert.equal(aboutOf({ room: "r", count: 2, joined: [{}], left: [], updated: [{}, {}] }), "+1 · ±2 · r");
+  assert.equal(aboutOf({ count: 1 }, { room: "r", event: "chat" }), "chat · r");
   assert.equal(aboutOf({ room: "x".repeat(1000) }).length, 161);
   for (const odd of [null, undefined, 7, "text", [], { room: 7, key: {} }, { keys: [{}, null] }]) assert.equal(aboutOf(odd), "");
 });
@@ -107,6 +107,7 @@ test("JSON is laid out as it is on the wire", () => {
   assert.equal(printed(JSON.stringify(value)), JSON.stringify(value, null, 2));
   assert.equal(printed("12345678901234567890"), "12345678901234567890");
   assert.equal(printed('{"a":"\\u202e"}'), '{\n  "a": "\\u202e"\n}');
+  assert.equal(printed('"\u202egnp.exe\u202c"'), '"\\u202egnp.exe\\u202c"', "what turns signs around is seen");
   assert.equal(printed('{"a":[1,"cut of'), '{\n  "a": [\n    1,\n    "cut of');
   assert.deepEqual(layOut('{"k":"v"}').map(({ kind }) => kind).filter((kind) => kind !== "mark"), ["key", "string"]);
 });

@@ -1,4 +1,4 @@
-/** What a message is about, in a few words of its own: the room, then keys, an event or a reason. */
+/** What a message is about, in a few words of its own: keys, an event or a reason, then the room. */
 
 const LENGTH = 160;
 const WORDS = ["key", "keys", "observe", "ops", "changes", "entries", "event", "name", "reason"];
@@ -9,10 +9,11 @@ const WORDS = ["key", "keys", "observe", "ops", "changes", "entries", "event", "
  * @returns {string}
  */
 export function aboutOf(told, asked) {
-  const parts = [member(told, "room") ?? member(asked, "room")];
-  for (const name of WORDS) parts.push(words(member(told, name)));
-  if (parts.slice(1).every((part) => !part)) for (const name of WORDS) parts.push(words(member(asked, name)));
+  const said = (/** @type {any} */ value) => WORDS.map((name) => words(member(value, name))).filter(Boolean);
+  const parts = said(told);
+  if (!parts.length) parts.push(...said(asked));
   if (Array.isArray(told?.joined)) parts.push(...signs(told));
+  parts.push(member(told, "room") ?? member(asked, "room"));
   const text = parts.filter((part) => typeof part === "string" && part).join(" · ");
   return text.length > LENGTH ? `${text.slice(0, LENGTH)}…` : text;
 }

@@ -35,7 +35,7 @@ export class RoomView {
     );
     const column = (/** @type {Label} */ label) =>
       el("th", { scope: "col", text: say(label), class: `column column--${label}` });
-    const columns = [column("key"), column("value"), column("writes"), column("written")];
+    const columns = [column("key"), column("value"), column("versions"), column("written")];
     const rows = el("tbody");
     this.table = el("table", { "aria-label": name }, el("thead", {}, el("tr", {}, ...columns)), rows);
     /** @type {Views<Shown, KeyView>} */

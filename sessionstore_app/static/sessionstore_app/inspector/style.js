@@ -110,7 +110,9 @@ code, bdi, dt, dd, th, td, b, span, h3 {
   overflow-wrap: anywhere;
 }
 
-[dir="auto"] {
+[dir="auto"],
+bdi {
+  text-align: match-parent;
   unicode-bidi: isolate;
 }
 
@@ -239,6 +241,10 @@ svg {
   stroke-width: 1.4;
   stroke-linecap: round;
   stroke-linejoin: round;
+}
+
+:host([inline]) .latency {
+  margin-inline-end: 0.375rem;
 }
 
 :host([inline]) [data-act="close"],
@@ -416,6 +422,7 @@ table {
 
 .column {
   padding: 0.25rem 0.375rem;
+  white-space: nowrap;
   color: var(--faint);
   font-size: 0.6875rem;
   font-weight: 600;
@@ -426,7 +433,7 @@ table {
   width: 32%;
 }
 
-.column--writes {
+.column--versions {
   width: 4.25rem;
 }
 
@@ -455,7 +462,7 @@ tbody th code {
   font-weight: 600;
 }
 
-.column--writes,
+.column--versions,
 .number {
   font-variant-numeric: tabular-nums;
   text-align: end;
@@ -761,8 +768,8 @@ input::placeholder {
     width: 4.75rem;
   }
 
-  .column--writes {
-    width: 3.25rem;
+  .column--versions {
+    width: 3.75rem;
   }
 
   .peer {
