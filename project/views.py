@@ -5,6 +5,7 @@ Both are static but for the meeting's name: everything live comes from the room 
 
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.generic import TemplateView
@@ -35,3 +36,6 @@ class MeetingView(TemplateView):
         if name != room:
             return redirect("meeting", room=name)
         return super().get(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(has_inspector=settings.DEBUG, **kwargs)

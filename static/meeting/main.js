@@ -21,6 +21,7 @@ import { Tiles } from "./tiles.js";
 import { Toasts } from "./toast.js";
 import { Unseen } from "./unseen.js";
 
+/** @import { Session } from "../sessionstore_app/sdk/index.js" */
 /** @import { Scene } from "./scene.js" */
 
 const page = part("meeting");
@@ -59,13 +60,31 @@ part("rejoin-button").addEventListener("click", () => window.location.reload());
 
 start();
 
+/**
+ * The inspector, where the server is in debug mode: its page alone has a place for it, and no other even loads it.
+ * @returns {Promise<{WebSocket?: typeof WebSocket, attach: (session: Session) => void}>}
+ */
+async function inspector() {
+  const toggle = document.getElementById("inspect-toggle");
+  if (!toggle) return { attach() {} };
+  const { SessionStoreInspector, tapped } = await import("../sessionstore_app/inspector/index.js");
+  const element = part("inspector");
+  if (!(element instanceof SessionStoreInspector)) throw new TypeError("not upgraded");
+  toggle.addEventListener("click", () => (element.open = !element.open));
+  element.addEventListener("toggle", () => setAttribute(toggle, "aria-expanded", String(element.open)));
+  return { WebSocket: tapped(), attach: (session) => (element.session = session) };
+}
+
 async function start() {
+  const inspected = inspector();
   const dialog = /** @type {HTMLDialogElement} */ (part("name-dialog"));
   const name = await askName(dialog, /** @type {HTMLInputElement} */ (part("name")));
   try {
     const client = { name: "meeting page", version: "1" };
     const storage = storageFor(tabStorage(), roomTitle);
-    const session = await connect({ client, properties: { name }, storage, logger: console });
+    const { WebSocket, attach } = await inspected;
+    const session = await connect({ client, properties: { name }, storage, logger: console, WebSocket });
+    attach(session);
     const meeting = await Meeting.enter(session, `meeting/${roomTitle}`, name, (error) => toasts.refusal(error));
     run(meeting);
   } catch (error) {
