@@ -5,6 +5,7 @@ Needs the extra `metrics`. Labels never name a room, a user or a key.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Final
@@ -14,8 +15,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from sessionstore_app.services import hub
+from sessionstore_app.core.errors import SessionStoreError
+from sessionstore_app.services import figures, hub
+from sessionstore_app.services.figures import RoomFigures, SessionFigures
 from sessionstore_app.services.line import Counters
+from sessionstore_app.services.site import SiteStats
+
+logger = logging.getLogger("sessionstore_app")
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -56,6 +62,40 @@ _registry = CollectorRegistry()
 _registry.register(HubCollector())
 
 
-def exposition() -> bytes:
-    """All of it in Prometheus' text format. A registry of your own takes `HubCollector()` instead."""
-    return generate_latest(_registry)
+class SharedFigures(Collector):
+    """What all processes have together, as the admin's dashboard counts it; every process tells the same."""
+
+    def __init__(self, sessions: SessionFigures, rooms: RoomFigures, site: SiteStats) -> None:
+        self._sessions = sessions
+        self._rooms = rooms
+        self._site = site
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by the registry."""
+        sessions = GaugeMetricFamily(f"{_PREFIX}sessions", "Open sessions of all processes.", labels=["state"])
+        sessions.add_metric(["ACTIVE"], self._sessions.active)
+        sessions.add_metric(["DISCONNECTED"], self._sessions.disconnected)
+        yield sessions
+        yield GaugeMetricFamily(f"{_PREFIX}people", "People who have open sessions.", self._sessions.people)
+        yield GaugeMetricFamily(f"{_PREFIX}peopled_rooms", "Rooms with peers on any process.", self._rooms.peopled)
+        yield GaugeMetricFamily(f"{_PREFIX}known_rooms", "Rooms that are known.", self._rooms.total)
+        yield GaugeMetricFamily(f"{_PREFIX}site_sessions_active", "Site sessions within their life.", self._site.active)
+        yield GaugeMetricFamily(f"{_PREFIX}site_sessions", "Site sessions, with those to be removed.", self._site.total)
+
+
+async def exposition() -> bytes:
+    """All of it in Prometheus' text format. A registry of your own takes `HubCollector()` instead.
+
+    Where the database is out of reach, what all processes have together is left out.
+    """
+    own = generate_latest(_registry)
+    try:
+        shared = SharedFigures(
+            await figures.session_figures(), await figures.room_figures(), await figures.site_figures()
+        )
+    except SessionStoreError as error:
+        logger.warning("The figures of all processes cannot be counted: %s", error)
+        return own
+    registry = CollectorRegistry()
+    registry.register(shared)
+    return own + generate_latest(registry)

@@ -291,4 +291,4 @@ async def metrics(request: HttpRequest) -> HttpResponse:
     except ImportError:
         hint = "Install django-sessionstore-app[metrics]."
         return HttpResponse(hint, status=404, content_type="text/plain; charset=utf-8", headers=_PRIVATE)
-    return HttpResponse(ours.exposition(), content_type=ours.CONTENT_TYPE, headers=_PRIVATE)
+    return HttpResponse(await ours.exposition(), content_type=ours.CONTENT_TYPE, headers=_PRIVATE)

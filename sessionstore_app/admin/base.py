@@ -128,9 +128,14 @@ class LiveAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the s
 
 
 def answered(
-    request: HttpRequest, permissions: tuple[str, ...], act: Callable[[], Mapping[str, Any]]
+    request: HttpRequest,
+    permissions: tuple[str, ...],
+    act: Callable[[], Mapping[str, Any]],
+    more: Callable[[SessionStoreError], Mapping[str, Any]] = lambda _: {},
 ) -> HttpResponseBase:
-    """What a page's script asked to be done: its result as JSON, or why it was refused, with what helps."""
+    """What a page's script asked to be done: its `result` as JSON, or the `error` with why it was refused, what helps,
+    and `more`. A refusal is an answer like another: only who may not ask at all gets another status.
+    """
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     if not may(request, *permissions):
@@ -140,7 +145,7 @@ def answered(
     try:
         return JsonResponse({"result": act()})
     except SessionStoreError as error:
-        return JsonResponse({"error": refusal(error)}, status=409 if error.reason == "VERSION_CONFLICT" else 400)
+        return JsonResponse({"error": {**refusal(error), **more(error)}})
 
 
 def refusal(error: SessionStoreError) -> dict[str, Any]:

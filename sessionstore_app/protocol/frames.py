@@ -127,6 +127,29 @@ def room_message(room: str, event: str, data: str, sender: str, at_ms: int) -> s
     )
 
 
+class _Message(msgspec.Struct):
+    """The params of `room.message`, taken apart as far as it takes to hide its data."""
+
+    room: msgspec.Raw
+    event: msgspec.Raw
+    sender: msgspec.Raw = msgspec.field(name="from")
+    at: msgspec.Raw = msgspec.field()
+
+
+class _MessageFrame(msgspec.Struct):
+    params: _Message
+
+
+_take_message_apart = msgspec.json.Decoder(_MessageFrame).decode
+
+
+def masked_message(text: str) -> str:
+    """A frame of `room.message` for somebody who may not see values: with `masked: true` in place of its data."""
+    params = _take_message_apart(text).params
+    room, event, sender, at = (bytes(part).decode() for part in (params.room, params.event, params.sender, params.at))
+    return _notification("room.message", f'{{"room":{room},"event":{event},"masked":true,"from":{sender},"at":{at}}}')
+
+
 def peer(
     session_id: str,
     principal: str,

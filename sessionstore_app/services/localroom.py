@@ -222,7 +222,7 @@ class LocalRoom:
         """Hand the members a message that is not stored."""
         # A copy: a peer that cannot take it is closed, and leaves the room, at once.
         for member in list(self.members.values()):
-            member.connection.put_message(text)
+            member.connection.put_message(frames.masked_message(text) if member.is_masked else text)
 
     # --- peers
 

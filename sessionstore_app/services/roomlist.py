@@ -5,7 +5,7 @@ The record says who and since when; the backend says what. Nothing is expired, t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -37,6 +37,13 @@ async def rooms_matching(patterns: PatternSet = EVERYTHING) -> list[RoomInfo]:
     found = [room for room in await record.look(_recorded) if patterns.matches(room.name)]
     tallies = {space: tally async for space, tally in room_backend().spaces()} if found else {}
     return [_with(room, tallies.get(room_space(room.name, room.epoch), Tally())) for room in found]
+
+
+async def tallies(rooms: Collection[tuple[str, Epoch]]) -> dict[str, Tally]:
+    """What the stores of rooms hold, by the rooms' names; a room is given by name and epoch. Raises Unavailable."""
+    spaces = {room_space(name, epoch): name for name, epoch in rooms}
+    found = await room_backend().tallies(list(spaces)) if spaces else {}
+    return {spaces[space]: tally for space, tally in found.items()}
 
 
 async def find_room(name: str) -> RoomInfo | None:

@@ -25,6 +25,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "room.snapshot": {"keys": ["*"]},
     "room.observe": {"keys": ["*"]},
     "room.unobserve": {"keys": ["*"]},
+    "room.watch": {},
+    "room.unwatch": {},
     "room.peers": {"limit": 1, "after": ""},
     "room.broadcast": {"event": "e", "data": 1},
     "room.clear": {},

@@ -29,6 +29,8 @@ LEAST: dict[str, dict[str, Json]] = {
     "room.snapshot": {"room": "r"},
     "room.observe": {"room": "r", "keys": ["k"]},
     "room.unobserve": {"room": "r", "keys": ["k"]},
+    "room.watch": {"room": "r"},
+    "room.unwatch": {"room": "r"},
     "room.peers": {"room": "r"},
     "room.broadcast": {"room": "r", "event": "e"},
     "room.clear": {"room": "r"},
