@@ -115,13 +115,14 @@ class LockRows:
         """The session waits no longer."""
         self._drop_requests([self._rows[name]], session_id)
 
-    def release(self, name: str, *, only: str | None = None, told: bool = False) -> bool:
-        """Free the lock and give it to who waits longest; true if it was held, `only` by that session.
+    def release(self, name: str, *, only: str | None = None, sequence: int | None = None, told: bool = False) -> bool:
+        """Free the lock and give it to who waits longest; true if it was held, `only` by that session, and under that
+        `sequence`.
 
         The holder is `told` where it did not give it back itself.
         """
         lock = self._rows[name]
-        if lock.session_id is None or (only is not None and lock.session_id != only):
+        if lock.session_id is None or only not in (None, lock.session_id) or sequence not in (None, lock.sequence):
             return False
         if told:
             self._tell(lock, is_lost=True)

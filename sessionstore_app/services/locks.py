@@ -140,12 +140,13 @@ def _waits_of(session_ids: Collection[str]) -> dict[tuple[str, str], int]:
     return dict.fromkeys(awaited, _WAITS) | questions.held_locks(session_ids)
 
 
-async def release(name: str, *, only: str | None = None, told: bool = True) -> bool:
+async def release(name: str, *, only: str | None = None, sequence: int | None = None, told: bool = True) -> bool:
     """Give a lock back, `only` if that session has it, or take it from whoever has it; true if it was held.
 
-    Whose it was is told, unless it gives it back itself.
+    With a `sequence`, as it was given under that one: if it went on meanwhile, nothing is done. Whose it was is told,
+    unless it gives it back itself.
     """
-    released, happened = await record.run(jobs.Release(name=name, only=only, told=told))
+    released, happened = await record.run(jobs.Release(name=name, only=only, sequence=sequence, told=told))
     await tell(happened)
     return bool(released)
 

@@ -75,14 +75,16 @@ class CancelWait(_OfLock):
 
 @dataclass(frozen=True, kw_only=True)
 class Release(_OfLock):
-    """A lock is given back, or taken: from whoever has it, or `only` from that session. True if it was held.
+    """A lock is given back, or taken: from whoever has it, `only` from that session, or as it was given under that
+    `sequence`. True if it was held.
 
     Whose lock it was is told, unless it is the session itself that gives it back.
     """
 
     name: str
     only: str | None = None
+    sequence: int | None = None
     told: bool = True
 
     def run(self, batch: Batch) -> bool:
-        return batch.locks.release(self.name, only=self.only, told=self.told)
+        return batch.locks.release(self.name, only=self.only, sequence=self.sequence, told=self.told)
