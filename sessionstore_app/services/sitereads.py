@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Count, Q
+from django.db.models import Count, Func, IntegerField, Q
 from django.db.models.functions import Now
 
+from sessionstore_app import conf
 from sessionstore_app.core import site
 from sessionstore_app.core.site import SiteSessionInfo
 from sessionstore_app.models import SiteSession
@@ -60,3 +64,24 @@ def count(connection: BaseDatabaseWrapper, seconds: float) -> tuple[int, int]:
 def count_until(connection: BaseDatabaseWrapper, until: datetime) -> int:
     """How many sessions were last updated then or before."""
     return SiteSession.objects.using(connection.alias).filter(updated_at__lte=until).count()
+
+
+class _Bytes(Func):
+    """How long a text is in UTF-8, without its being sent."""
+
+    function = "OCTET_LENGTH"
+    output_field = IntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, Any]:
+        # OCTET_LENGTH is there since 3.43 only.
+        return super().as_sql(compiler, connection, template="LENGTH(CAST(%(expressions)s AS BLOB))")
+
+
+def sizes(ids: Collection[UUID]) -> dict[UUID, int]:
+    """Bytes of the data of these sessions, asked on the calling thread's connection."""
+    return dict(SiteSession.objects.filter(pk__in=ids).values_list("pk", _Bytes("data")))
+
+
+def now() -> datetime:
+    """The time by which sessions live and end, asked on the calling thread's connection."""
+    return clock(connections[conf.current().site_session_database])
