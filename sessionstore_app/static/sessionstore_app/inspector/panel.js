@@ -16,7 +16,7 @@ const TALLER = "M4 7l4-4 4 4M4 9l4 4 4-4";
 /** What an SDK session knows beyond its frames. @typedef {{session: Session, detail: StateDetail}} Attached */
 
 export class Panel {
-  /** @param {Say} say @param {{close: () => void, grow: () => void, clear: () => void, changed: () => void}} acts */
+  /** @param {Say} say @param {{close: () => void, grow: () => boolean, clear: () => void, changed: () => void}} acts */
   constructor(say, { close, grow, clear, changed }) {
     this.say = say;
     this.changed = changed;
@@ -24,7 +24,7 @@ export class Panel {
     this.detail = el("span", { class: "detail" });
     this.latency = el("span", { class: "latency", title: say("latencyTitle") });
     this.title = el("h2", { text: say("title"), tabindex: -1, id: "title" });
-    const grower = tool("grow", grow);
+    const grower = tool("grow", () => setAttribute(grower, "aria-pressed", String(grow())));
     const closer = tool("close", close);
     name(grower, say("taller"), TALLER);
     name(closer, say("close"), CLOSE);
