@@ -112,6 +112,7 @@ code, bdi, dt, dd, th, td, b, span, h3 {
 
 [dir="auto"],
 bdi {
+  text-align: -webkit-match-parent;
   text-align: match-parent;
   unicode-bidi: isolate;
 }
@@ -486,7 +487,7 @@ tbody th code {
   color: var(--ink);
 }
 
-tr:not([data-followed]) {
+tbody tr:not([data-followed]) {
   opacity: 0.6;
 }
 
@@ -580,6 +581,7 @@ pre span {
 .peer {
   display: grid;
   grid-template-columns: minmax(0, 32%) minmax(0, 1fr) auto;
+  align-items: start;
   gap: 0 0.75rem;
   padding: 0.1875rem 0.75rem;
 }
@@ -633,7 +635,7 @@ input::placeholder {
 
 .frame summary {
   display: grid;
-  grid-template-columns: 5.5rem 0.75rem 9rem minmax(0, 1fr) auto 3.25rem;
+  grid-template-columns: 5.5rem 0.75rem 8.5rem minmax(0, 1fr) auto 3.25rem;
   align-items: baseline;
   gap: 0 0.5rem;
   padding: 0.1875rem 0.75rem;
@@ -714,7 +716,7 @@ input::placeholder {
   }
 
   .panes {
-    grid-template-columns: 14.5rem minmax(0, 1.1fr) minmax(0, 1fr);
+    grid-template-columns: 14rem minmax(0, 1fr) minmax(0, 1fr);
   }
 
   .pane {
