@@ -140,15 +140,13 @@ class RoomAdmin(LiveAdmin):
         }
 
     def _act(self, request: HttpRequest, object_id: str, *, act: roomacts.Act) -> HttpResponseBase:
-        room = self.get_object(request, object_id)
-        if room is None:
-            raise Http404(gettext("There is no such room."))
-        return answered(
-            request,
-            ("manage_room",),
-            lambda: act(request, room, _posted(request)),
-            partial(roomacts.refused, request),
-        )
+        def run() -> Mapping[str, Any]:
+            room = self.get_object(request, object_id)
+            if room is None:
+                raise Http404(gettext("There is no such room."))
+            return act(request, room, _posted(request))
+
+        return answered(request, ("manage_room",), run, partial(roomacts.refused, request))
 
 
 def _of(tally: Tally | None, figure: str) -> int | None:

@@ -8,7 +8,19 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
-from tests.benchmarks import docs, expiry, fanout, filters, joins, memory, onredis, restarts, stalled, writes
+from tests.benchmarks import (
+    adminlists,
+    docs,
+    expiry,
+    fanout,
+    filters,
+    joins,
+    memory,
+    onredis,
+    restarts,
+    stalled,
+    writes,
+)
 from tests.benchmarks.figures import FailedError, Section, Table, Verdict
 from tests.benchmarks.process import allow_sockets
 
@@ -29,6 +41,7 @@ SCENARIOS: dict[str, Measure] = {
     "redis": onredis.measure,
     "joins": joins.measure,
     "restarts": restarts.measure,
+    "admin": adminlists.measure,
 }
 
 

@@ -44,5 +44,5 @@ def enter(windows: Windows, server: Server, name: str, **options: Any) -> Page:
 def open_room(page: Page, server: Server, room: str) -> None:
     """The live page of a room, found in the list."""
     page.goto(f"http://{server.host}/admin/sessionstore_app/room/?q={quote(room)}")
-    page.locator("#result_list th a", has_text=room).first.click()
+    page.locator("#result_list tbody th a", has_text=room).first.click()
     expect(page.locator("#live-state")).to_have_attribute("data-state", "live")
