@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from sessionstore_app.core.errors import Unavailable
-from sessionstore_app.services import rights, watching
+from sessionstore_app.services import rights, spectating, watching
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.presence import Presence
@@ -34,6 +34,7 @@ async def test_a_recheck_that_the_database_did_not_answer_is_made_up_for(monkeyp
 
     monkeypatch.setattr(rights, "recheck_rooms", recheck)
     monkeypatch.setattr(watching, "recheck_listeners", lambda hub, asked_for: None)
+    monkeypatch.setattr(spectating, "recheck", lambda hub, asked_for: None)
     await presence.rights_changed(connection)
     for _ in range(3):
         await presence.recheck()
@@ -53,6 +54,7 @@ async def test_who_is_gone_is_not_rechecked(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(rights, "recheck_rooms", recheck)
     monkeypatch.setattr(watching, "recheck_listeners", lambda hub, asked_for: None)
+    monkeypatch.setattr(spectating, "recheck", lambda hub, asked_for: None)
     await presence.rights_changed(connection)
     presence.hub.connections.clear()
     await presence.recheck()

@@ -353,3 +353,21 @@ async def test_p47_a_resumed_host_is_still_one_and_another_is_none(guests: Guest
     resume = {"session_id": host.id, "resume_token": host.session["resume_token"]}
     back = await guests.open(resume=resume)
     assert (await back.call("session.list", room=room))["total"] == 2
+
+
+async def test_t26_watching_a_room_ends_with_the_right_to_it_and_to_its_values(strict: Guests, room: str) -> None:
+    """Who sees less than before is told to ask again, and sees no more than it may."""
+    inside = await strict.join(room)
+    watcher, staff = await strict.open(), await strict.staff()
+    await watcher.refused("room.watch", "ACCESS_DENIED", room=room)
+    await _change(staff, watcher.id, ["seer"])
+    await watcher.expect("session.changed")
+    assert (await watcher.call("room.watch", room=room))["values"] is True
+    await _change(staff, watcher.id, ["onlooker"], ["seer"])
+    assert await watcher.expect("room.unwatched") == {"room": room, "reason": "ACCESS_DENIED"}
+    assert (await watcher.call("room.watch", room=room))["values"] is False
+    await _change(staff, watcher.id, [], ["onlooker"])
+    await watcher.expect("room.unwatched")
+    await inside.call("room.set", room=room, key="k", value="secret")
+    await watcher.assert_silent("room.changed")
+    await watcher.refused("room.watch", "ACCESS_DENIED", room=room)

@@ -11,6 +11,8 @@ from sessionstore_app.services.policy import Identity
 _CARRIED = {
     "watcher": frozenset({"view_session", "register_handler"}),
     "manager": frozenset({"view_session", "modify_session"}),
+    "onlooker": frozenset({"view_room"}),
+    "seer": frozenset({"view_room", "view_values"}),
 }
 
 
