@@ -72,7 +72,7 @@ class LockList(ChangeList):
 class LockAdmin(LiveAdmin):
     seen_with = ("view_lock",)
     object_template = "admin/sessionstore_app/lock/page.html"
-    list_display = ("shown_name", "holder", "principal", "scope", "sequence", "since", "waiting")
+    list_display = ("shown_name", "holder", "principal", "waiting", "since", "scope", "sequence")
     list_display_links = ("shown_name",)
     list_filter = (HeldFilter,)
     list_select_related = ("session",)

@@ -13,6 +13,7 @@ from sessionstore_app import errors, locks
 from sessionstore_app.models import Lock, LockRequest, Session
 from sessionstore_app.services import bridge
 from sessionstore_app.services import locks as service
+from sessionstore_app.services.news import Events, LockNews
 from tests.admin.conftest import Staff
 from tests.admin.rows import HOSTILE, address, counted, said, text_of
 
@@ -202,19 +203,38 @@ def test_a_lock_is_taken_away_once_it_is_confirmed_and_the_next_has_it(staff: St
     assert said() == [(str(pk), CHANGED, "desk", written)]
 
 
-async def test_the_old_holder_is_told_and_so_is_the_new(ann: str, bo: str) -> None:
-    """The service that the page calls: what it tells of a release under the sequence that was shown."""
-    sequence = await locks.aacquire("desk", ann)
-    lock = await Lock.objects.aget()
-    await LockRequest.objects.acreate(lock=lock, session_id=bo)
-    assert await service.release("desk", sequence=sequence - 1) is False
-    assert await service.release("desk", sequence=sequence) is True
-    found = await locks.aget("desk")
+def test_the_old_holder_is_told_and_so_is_the_new(
+    staff: Staff, ann: str, bo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = staff(VIEW, CHANGE)
+    sequence = locks.acquire("desk", ann)
+    wait("desk", bo)
+    target, fields = asked(client, "desk")
+    told: list[LockNews] = []
+
+    async def hear(happened: Events) -> None:
+        told.extend(happened.locks)
+
+    monkeypatch.setattr(service, "tell", hear)
+    client.post(target, fields)
+    lost, granted = told
+    assert (lost.session_id, lost.sequence, lost.is_lost) == (ann, sequence, True)
+    assert (granted.session_id, granted.is_lost) == (bo, False)
+    assert granted.sequence > sequence
+
+
+def test_the_service_releases_a_hold_and_no_other(ann: str, bo: str) -> None:
+    sequence = locks.acquire("desk", ann)
+    wait("desk", bo)
+    assert bridge.run(service.release("desk", sequence=sequence - 1)) is False
+    assert bridge.run(service.release("desk", sequence=sequence)) is True
+    found = locks.get("desk")
     assert found is not None
     assert found.session_id == bo
     # Its next holder's hold is another one.
-    assert await service.release("desk", sequence=sequence) is False
-    assert await service.release("desk", only=ann, sequence=found.sequence) is False
+    assert bridge.run(service.release("desk", sequence=sequence)) is False
+    assert bridge.run(service.release("desk", only=ann, sequence=found.sequence)) is False
+    assert bridge.run(service.release("desk", only=bo, sequence=found.sequence)) is True
 
 
 def test_a_lock_that_went_on_meanwhile_is_left_as_it_is(staff: Staff, ann: str, bo: str) -> None:

@@ -53,10 +53,10 @@ const button = (label) => {
   return made;
 };
 
-/** Once for the document: its own stylesheet, which needs no word of the page. */
+/** Once for the document: its own stylesheet, where the page did not bring it. */
 const style = () => {
   const { href } = new URL("./json-editor.css", import.meta.url);
-  if (document.querySelector(`link[href="${href}"]`)) return;
+  if ([...document.querySelectorAll("link[rel=stylesheet]")].some((known) => known.href === href)) return;
   const link = document.createElement("link");
   link.rel = "stylesheet";
   link.href = href;
