@@ -40,7 +40,11 @@ def _figures(answer: Answer) -> dict[str, float]:
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     families = list(text_string_to_metric_families(answer.body.decode()))
     samples = [sample for family in families for sample in family.samples]
-    assert not any(sample.labels for sample in samples)
+    # Labels are words of the app's own, never names.
+    assert {label for sample in samples for label in sample.labels.items()} == {
+        ("state", "ACTIVE"),
+        ("state", "DISCONNECTED"),
+    }
     return {family.name: family.samples[0].value for family in families}
 
 
