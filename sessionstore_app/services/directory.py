@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from django.db.models import Case, Count, Q, QuerySet, Value, When
 
@@ -21,6 +21,7 @@ from sessionstore_app.core.sessions import Kind, SessionChange, State
 from sessionstore_app.models import Membership, Session, SessionState
 from sessionstore_app.services.filterquery import translate
 from sessionstore_app.services.properties import milliseconds, properties_of
+from sessionstore_app.services.rows import chunks
 
 # Rows that are looked at together.
 _ROWS = 1_000
@@ -30,6 +31,8 @@ FILTER_SECONDS = 1.0
 
 # Groups in one answer: counting is for values that many share.
 GROUPS = 1_000
+
+OPEN: Final = frozenset[str]({SessionState.ACTIVE, SessionState.DISCONNECTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +88,41 @@ class Found:
     node_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A page of rows, by its number; `total` counts all rows that match. Behind the last page is the last page."""
+
+    sessions: list[Session]
+    number: int
+    total: int
+
+
 # A name, or the one session of somebody without a name.
 _Person: TypeAlias = str | tuple[str]
 
 
-def open_sessions() -> QuerySet[Session]:
-    """All sessions that have not ended."""
+def open_sessions(states: Collection[str] = OPEN) -> QuerySet[Session]:
+    """All sessions that have not ended, or those of them in one of these states."""
     # The states by name: to leave out the closed ones, a database would look at all that history keeps of them.
-    return Session.objects.filter(state__in=(SessionState.ACTIVE, SessionState.DISCONNECTED))
+    return Session.objects.filter(state__in=OPEN.intersection(states))
 
 
-def find(interest: Interest, session_id: str | None = None) -> list[Found]:
-    """The open sessions of interest, or the one that is named, if it is."""
-    sessions = open_sessions() if session_id is None else open_sessions().filter(id=session_id)
+def find(
+    interest: Interest,
+    session_id: str | None = None,
+    *,
+    among: Collection[str] | None = None,
+    states: Collection[str] = OPEN,
+) -> list[Found]:
+    """The open sessions of interest, or the one that is named, if it is; of these only some, and in some states."""
+    sessions = open_sessions(states)
+    if session_id is not None:
+        sessions = sessions.filter(id=session_id)
+    parts = [sessions] if among is None else [sessions.filter(id__in=some) for some in chunks(sorted(among))]
     return [
         Found(session.id, session.revision, session.node_id if session.state == SessionState.ACTIVE else None)
-        for session in _of_interest(interest, sessions)
+        for part in parts
+        for session in _of_interest(interest, part)
     ]
 
 
@@ -126,6 +148,34 @@ def listing(interest: Interest, limit: int, after: str) -> Listing:
                 if len(page) <= limit and session.is_past:  # type: ignore[attr-defined]  # annotated above
                     page.append(session)
     return Listing([_info(interest, session) for session in page[:limit]], total, len(page) > limit)
+
+
+def leaf(interest: Interest, sessions: QuerySet[Session], number: int, size: int) -> Leaf:
+    """The rows of interest among these, in their order; see `Leaf`. Pages count from 1. Raises LimitExceeded."""
+    narrowed, is_exact = _narrowed(interest, sessions)
+    if is_exact:
+        total = narrowed.count()
+        last = max(1, -(-total // size))
+        number = min(max(number, 1), last)
+        # Nothing is asked for what the count has said is not there.
+        return Leaf(list(narrowed[(number - 1) * size : number * size]) if total else [], number, total)
+    number, total = max(number, 1), 0
+    rows: list[Session] = []
+    for session in _in_time(narrowed):
+        if _covered(interest, session):
+            if total < number * size:
+                rows = rows if total % size else []
+                rows.append(session)
+            total += 1
+    return Leaf(rows, min(number, max(1, -(-total // size))), total)
+
+
+def exactly(interest: Interest, sessions: QuerySet[Session]) -> QuerySet[Session]:
+    """Just the rows of interest among these, for whoever takes nothing but a query. Raises LimitExceeded."""
+    narrowed, is_exact = _narrowed(interest, sessions)
+    if is_exact:
+        return narrowed
+    return sessions.filter(id__in=[session.id for session in _in_time(narrowed) if _covered(interest, session)])
 
 
 def counting(interest: Interest, by: Collection[str]) -> Counting:
@@ -155,7 +205,7 @@ def counting(interest: Interest, by: Collection[str]) -> Counting:
 def rooms_with(interest: Interest) -> set[str]:
     """Those of the interest's rooms in which somebody is of interest."""
     found = [session.id for session in _of_interest(interest, open_sessions())]
-    return {room for rooms in _rooms_of(found).values() for room in rooms} & (interest.rooms or set())
+    return {room for rooms in rooms_of(found).values() for room in rooms} & (interest.rooms or set())
 
 
 def open_page(interest: Interest, after: str, limit: int) -> Page:
@@ -163,7 +213,7 @@ def open_page(interest: Interest, after: str, limit: int) -> Page:
     narrowed, _ = _narrowed(interest, open_sessions().filter(id__gt=after))
     rows = list(narrowed.order_by("id")[:limit])
     of_interest = [session for session in rows if _covered(interest, session)]
-    rooms = _rooms_of([session.id for session in of_interest])
+    rooms = rooms_of([session.id for session in of_interest])
     changes = [_as_it_is(session, frozenset(rooms.get(session.id, ()))) for session in of_interest]
     return Page(changes, rows[-1].id if len(rows) == limit else None)
 
@@ -213,7 +263,8 @@ def _info(interest: Interest, session: Session) -> SessionInfo:
     return SessionInfo(session.id, str(session.state), interest.shown(properties_of(session)))
 
 
-def _rooms_of(session_ids: Collection[str]) -> dict[str, set[str]]:
+def rooms_of(session_ids: Collection[str]) -> dict[str, set[str]]:
+    """The rooms that these sessions are in; a session in none is left out."""
     rooms: dict[str, set[str]] = {}
     joined = Membership.objects.filter(session_id__in=session_ids, left_at=None)
     for session_id, room in joined.values_list("session_id", "room__name"):

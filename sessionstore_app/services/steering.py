@@ -34,10 +34,15 @@ MESSAGE_BYTES: Final = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom an act is for: the session that is named, or all of interest."""
+    """Whom an act is for: the session that is named, or all of interest.
+
+    `among` and `states` leave out others than these, as of when they are looked for: any number may be named.
+    """
 
     interest: Interest
     session_id: str | None = None
+    among: frozenset[str] | None = None
+    states: frozenset[str] = directory.OPEN
 
 
 async def get(interest: Interest, session_id: str) -> SessionInfo:
@@ -161,7 +166,9 @@ async def _found(target: Target) -> dict[str, int]:
 
 async def _find(target: Target) -> list[Found]:
     ask = record.search if target.session_id is None else record.look
-    return await ask(partial(directory.find, target.interest, target.session_id))
+    return await ask(
+        partial(directory.find, target.interest, target.session_id, among=target.among, states=target.states)
+    )
 
 
 def _counted(target: Target, count: int) -> int:
