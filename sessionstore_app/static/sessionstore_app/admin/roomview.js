@@ -6,6 +6,9 @@ const TAIL = 100;
 const VALUE_LENGTH = 4000;
 const FLASH_MS = 1200;
 
+/** An id as the admin spells it in its addresses. */
+const quoted = (id) => encodeURIComponent(id.replaceAll("_", "_5F"));
+
 /** `page` is what the server said of the room; `edit` and `remove` are called with an entry. */
 export const makeRoomView = ({ labels, acts, session, language }, { edit, remove }) => {
   const entries = new Map();
@@ -30,7 +33,7 @@ export const makeRoomView = ({ labels, acts, session, language }, { edit, remove
     const name = stranger(by.principal || by.session_id);
     if (!session || !by.session_id) return name;
     const link = make("a", "", name);
-    link.href = session.replace("SESSION", encodeURIComponent(by.session_id));
+    link.href = session.replace("SESSION", () => quoted(by.session_id));
     return link;
   };
 
