@@ -48,11 +48,14 @@ class HubCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Called by the registry."""
         running = hub.running()
+        rooms = [] if running is None else list(running.rooms.values())
         yield GaugeMetricFamily(
             f"{_PREFIX}sockets", "Sockets of this process.", 0 if running is None else len(running.connections)
         )
         yield GaugeMetricFamily(
-            f"{_PREFIX}rooms", "Rooms with peers on this process.", 0 if running is None else len(running.rooms)
+            f"{_PREFIX}rooms",
+            "Rooms with peers on this process.",
+            sum(room.has_peers for room in rooms),
         )
         for name, count in asdict(Counters() if running is None else running.counters).items():
             yield CounterMetricFamily(f"{_PREFIX}{name}", COUNTED[name], count)

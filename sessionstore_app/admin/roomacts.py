@@ -94,6 +94,7 @@ LABELS: Final = {
     "connecting": _("Connecting…"),
     "live": _("Live"),
     "offline": _("Not connected; trying again…"),
+    "ended": _("The connection was closed. Load the page again to go on."),
     "denied": _("You may not watch this room."),
     "gone": _("This room is gone."),
     "nobody": _("Nobody is here."),

@@ -57,6 +57,10 @@ def address(options: dict[str, Any], scripts: Scripts) -> Address:
     async_watched: Any = SentinelConnectionPool
     watched = [tuple(each) for each in sentinels]
 
+    # On a loop one who does not answer must leave time to ask the next.
+    soon = CONNECT_SECONDS / (len(watched) + 1)
+    hasty = {**on_loop, "socket_connect_timeout": soon, "socket_timeout": soon}
+
     def asked(values: dict[str, Any]) -> dict[str, Any]:
         """As their master is, but with no name and password unless they are given theirs."""
         kept = {name: value for name, value in values.items() if name.startswith(("socket_", "retry", "ssl"))}
@@ -65,5 +69,5 @@ def address(options: dict[str, Any], scripts: Scripts) -> Address:
     return Address(
         scripts,
         lambda: Together(watchers(watched, sentinel_kwargs=asked(given), **given).master_for(service), scripts),
-        lambda: async_watched(service, async_watchers(watched, sentinel_kwargs=asked(on_loop)), **on_loop),
+        lambda: async_watched(service, async_watchers(watched, sentinel_kwargs=asked(hasty)), **on_loop),
     )

@@ -68,6 +68,10 @@ class Connection(asyncio.Protocol):
         made = pool.make_connection()
         async with asyncio.timeout(CONNECT_SECONDS):
             await made.connect()
+        if self._failure is not None:
+            # Closed while it was being opened.
+            await made.disconnect(nowait=True)
+            raise self._failure
         self._opened = made
         self._transport = made._writer.transport
         self._transport.set_protocol(self)
@@ -78,9 +82,11 @@ class Connection(asyncio.Protocol):
             error = self._failure or exceptions.ConnectionError("The connection is not open.")
             told([error] * len(commands))
             return
+        # First of all: what cannot be packed leaves nothing behind.
+        packed = [hiredis.pack_command(command) for command in commands]
         if not self._unsent:
             self._loop.call_soon(self._send, context=self._context)
-        self._unsent += map(hiredis.pack_command, commands)
+        self._unsent += packed
         self._questions.append(_Question(len(commands), told, self._loop.time()))
         if not self._looks:
             self._look_in(ANSWER_SECONDS)
@@ -149,10 +155,10 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             self._loop.create_task(self._opened.disconnect(nowait=True), context=self._context.copy())
         questions, self._questions = self._questions, deque()
-        for question in questions:
-            question.told(question.replies + [error] * (question.count - len(question.replies)))
         if self._lost is not None:
             self._lost(error)
+        for question in questions:
+            question.told(question.replies + [error] * (question.count - len(question.replies)))
 
 
 _NOTHING: Final = object()

@@ -41,6 +41,14 @@ class Batch:
     commands: Sequence[Command]
 
 
+def is_refused_whole(error: Exception) -> bool:
+    """Was a transaction refused because one of its commands was? Not if there was none at all, as for a user who may
+    not use MULTI: then each may have been done.
+    """
+    text = str(error).lower()
+    return isinstance(error, ResponseError) and not any(sign in text for sign in ("without multi", "'exec'", "'multi'"))
+
+
 Groups: TypeAlias = Sequence[Sequence[Command]]
 Exchange: TypeAlias = Generator[Batch, list[Reply], list[list[Reply]]]
 

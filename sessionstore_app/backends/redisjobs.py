@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from sessionstore_app.backends.redisexchange import Command, Groups, Reply
-from sessionstore_app.backends.waiting import Pending
+from sessionstore_app.backends.waiting import MAX_BATCH, Pending
 from sessionstore_app.core.errors import SessionStoreError, Unavailable
 
 logger = logging.getLogger("sessionstore_app")
@@ -106,7 +106,10 @@ class Rounds:
             touches = pending.job.touches
             if not pending.is_wanted:
                 continue
-            if held and not held.isdisjoint(touches):
+            if len(begun) >= MAX_BATCH:
+                # A round must not keep others from the server for long; these are the next.
+                rest.append(pending)
+            elif held and not held.isdisjoint(touches):
                 held.update(touches)
                 rest.append(pending)
             elif pending.begin():

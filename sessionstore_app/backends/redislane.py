@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from sessionstore_app.backends.redisaddress import Address
@@ -37,8 +38,9 @@ class Lane:
         loop = asyncio.get_running_loop()
         pending = Pending(job, loop.create_future(), loop)
         self._worker.caller(loop, lambda _: None).wait_for(pending)
-        if self._on_loop is not None and self._on_loop.loop is loop:
-            self._on_loop.put(pending)
+        on_loop = self._on_loop
+        if on_loop is not None and on_loop.loop is loop:
+            on_loop.put(pending)
         else:
             self._worker.put(pending)
         return await answer(pending, self.orphaned)
@@ -61,7 +63,9 @@ class Lane:
         if is_here:
             left.close()
         else:
-            left.loop.call_soon_threadsafe(left.close)
+            # It may end at this moment, and all that is on it.
+            with suppress(RuntimeError):
+                left.loop.call_soon_threadsafe(left.close)
 
     def close(self) -> None:
         """End the thread and close its connection; jobs already queued are done first."""

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
 from sessionstore_app.backends.redisconnection import Connection
-from sessionstore_app.backends.redisexchange import Batch, Exchange, Reply, Scripts, together
+from sessionstore_app.backends.redisexchange import Batch, Exchange, Reply, Scripts, is_refused_whole, together
 from sessionstore_app.backends.redisjobs import Away, Outcome, Rounds
 from sessionstore_app.backends.waiting import Pending
 from sessionstore_app.core.errors import Unavailable
@@ -29,8 +30,9 @@ class OnLoop:
         self._told = told
         self._rounds = Rounds()
         self._is_busy = False
+        self._is_closed = False
         self._connection: Connection | None = None
-        self._opening: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[Connection] | None = None
 
     def put(self, pending: Pending) -> None:
         """Hand over a job; it is sent with the next round trip."""
@@ -39,17 +41,19 @@ class OnLoop:
             self._go()
 
     def close(self) -> None:
-        """Let go of the connection. What is under way is told that it may have happened or not; harmless twice."""
+        """Let go of the connection for good. What is under way is told that it may have happened or not, what waits is
+        refused; harmless twice.
+        """
+        self._is_closed = True
         if self._opening is not None:
             self._opening.cancel()
         if self._connection is not None:
             self._connection.close()
-        self._connection = None
 
     def _go(self) -> None:
         """Begin the next round, if there is something to do."""
         groups = self._rounds.begin()
-        while groups and self._away:
+        while groups and (self._is_closed or self._away):
             self._rounds.take([[Unavailable("Redis is out of reach.")]] * len(groups))
             groups = self._rounds.begin()
         self._is_busy = bool(groups)
@@ -73,26 +77,26 @@ class OnLoop:
         if self._connection is not None and self._connection.is_open:
             self._say(exchange, next(exchange), groups)
         else:
-            self._opening = self.loop.create_task(self._open(exchange, groups))
+            self._opening = self.loop.create_task(self._open())
+            self._opening.add_done_callback(partial(self._opened, exchange, groups))
 
-    async def _open(self, exchange: Exchange, groups: int) -> None:
+    async def _open(self) -> Connection:
         connection = Connection(lost=self._lost)
-        failure: Exception | None = None
-        try:
-            await connection.open(self._pool)
-        except asyncio.CancelledError:
-            failure = RedisConnectionError("The connection was closed.")
-            raise
-        except Exception as error:  # redis-py's, the system's, or of the options
-            self._away.note(error)
-            failure = error
-        finally:
-            self._opening = None
-            self._connection = None if failure else connection
-            if failure:
-                self._end([[failure]] * groups)
-            else:
-                self._say(exchange, next(exchange), groups)
+        await connection.open(self._pool)
+        return connection
+
+    def _opened(self, exchange: Exchange, groups: int, opening: asyncio.Task[Connection]) -> None:
+        self._opening = None
+        failure = RedisConnectionError("It was closed.") if opening.cancelled() else opening.exception()
+        if isinstance(failure, Exception):
+            if not opening.cancelled():
+                self._away.note(failure)
+            self._end([[failure]] * groups)
+            return
+        self._connection = opening.result()
+        if self._is_closed:
+            self._connection.close()
+        self._say(exchange, next(exchange), groups)
 
     def _lost(self, error: Exception) -> None:
         # One that nobody needs at the moment may come and go.
@@ -104,11 +108,15 @@ class OnLoop:
         connection, commands = self._connection, batch.commands
         if not commands or connection is None:
             self._hear(exchange, [], groups)
-        elif len(commands) == 1:
-            connection.ask(commands, lambda replies: self._hear(exchange, replies, groups))
-        else:
-            transaction = [("MULTI",), *commands, ("EXEC",)]
-            connection.ask(transaction, lambda replies: self._hear(exchange, replies[-1], groups))
+            return
+        is_alone = len(commands) == 1
+        asked = commands if is_alone else [("MULTI",), *commands, ("EXEC",)]
+        try:
+            connection.ask(
+                asked, lambda replies: self._hear(exchange, replies if is_alone else _executed(replies), groups)
+            )
+        except (TypeError, ValueError) as error:  # nothing of it was sent: one of the commands cannot be spelt
+            self._end([[error]] * groups)
 
     def _hear(self, exchange: Exchange, replies: list[Reply] | Exception, groups: int) -> None:
         try:
@@ -119,3 +127,11 @@ class OnLoop:
             self._end([[error]] * groups)
         else:
             self._say(exchange, batch, groups)
+
+
+def _executed(replies: list[Reply]) -> list[Reply] | Exception:
+    """The replies to the commands of a transaction, or why there are none."""
+    told: list[Reply] | Exception = replies[-1]
+    if isinstance(told, ResponseError) and (isinstance(replies[0], Exception) or not is_refused_whole(told)):
+        return RedisError(str(told))
+    return told

@@ -6,10 +6,19 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from sessionstore_app.backends.redisexchange import Batch, Exchange, Groups, Reply, Scripts, each_in_turn, together
+from sessionstore_app.backends.redisexchange import (
+    Batch,
+    Exchange,
+    Groups,
+    Reply,
+    Scripts,
+    each_in_turn,
+    is_refused_whole,
+    together,
+)
 from sessionstore_app.backends.redisjobs import AWAY_SECONDS
 from sessionstore_app.core.errors import Unavailable
 
@@ -88,6 +97,8 @@ def _carried(exchange: Exchange, send: Callable[[Batch], list[Reply]]) -> list[l
             try:
                 replies = send(batch)
             except ResponseError as error:
+                if not is_refused_whole(error):
+                    raise RedisError(str(error)) from error
                 batch = exchange.throw(error)
             else:
                 batch = exchange.send(replies)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sessionstore_app.core.entries import Epoch
 from sessionstore_app.core.patterns import NOTHING, PatternSet, pattern_set
@@ -19,6 +19,10 @@ from sessionstore_app.services.events import Changed, RoomEvent, RosterDelta
 
 if TYPE_CHECKING:
     from sessionstore_app.services.connection import Connection
+
+
+# How the id of one that only watches begins; ids of sessions hold no colon.
+WATCHER: Final = "watcher:"
 
 
 class Member:
@@ -38,6 +42,11 @@ class Member:
         self.is_masked = is_masked
         self.patterns: PatternSet = NOTHING
         self.fresh: tuple[tuple[int, PatternSet], ...] = ()
+
+    @property
+    def is_peer(self) -> bool:
+        """Is it in the room, and does not only watch it?"""
+        return not self.session_id.startswith(WATCHER)
 
     @property
     def view(self) -> View:
@@ -97,6 +106,11 @@ class LocalRoom:
     def is_unused(self) -> bool:
         """True when nobody here is in the room or about to be."""
         return not self.members and not self.holds
+
+    @property
+    def has_peers(self) -> bool:
+        """True while a peer is connected here, not only somebody who watches."""
+        return any(member.is_peer for member in self.members.values())
 
     # --- members
 

@@ -48,11 +48,17 @@ class RedisBus:
         self._end = asyncio.get_running_loop().create_future()
         self._connections = [Connection(self._hear, self._lost) for _ in decode_hosts(self._hosts)]
         pools = [create_pool(host) for host in decode_hosts(self._hosts)]
+        opening = (each.open(pool) for each, pool in zip(self._connections, pools, strict=True))
         try:
-            await asyncio.gather(*(each.open(pool) for each, pool in zip(self._connections, pools, strict=True)))
+            # All of them to the end: one that came too late would stay open.
+            opened = await asyncio.gather(*opening, return_exceptions=True)
         except BaseException:
             self.close()
             raise
+        failure = next((each for each in opened if isinstance(each, BaseException)), None)
+        if failure is not None:
+            self.close()
+            raise failure
 
     def close(self) -> None:
         """Let go of all connections."""

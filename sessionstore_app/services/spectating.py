@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sessionstore_app import conf
 from sessionstore_app.core.entries import Entry
@@ -18,8 +18,11 @@ from sessionstore_app.protocol import frames
 from sessionstore_app.services import entrylog, policy
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.hub import Hub
-from sessionstore_app.services.localroom import LocalRoom, Member
+from sessionstore_app.services.localroom import WATCHER, LocalRoom, Member
 from sessionstore_app.services.roomreading import Position, load, read_now
+
+if TYPE_CHECKING:
+    from sessionstore_app.services.sessions import OpenSession
 
 # Rooms that one session may watch at once.
 WATCHED_ROOMS: Final = 20
@@ -52,11 +55,7 @@ async def watch(hub: Hub, connection: Connection, room: str) -> Watched:
     LimitExceeded, Unavailable.
     """
     check_room_name(room, conf.current().room_length)
-    if connection.session is None:
-        raise NotOpen
-    held = policy.permissions(connection.session.identity)
-    if not may_watch(held):
-        raise AccessDenied(hint="The permission view_room or manage_room is needed.")
+    _require(connection)
     if room in connection.members:
         raise InvalidParams("The session is in the room.", hint="Observe it.")
     if len(connection.watched) >= WATCHED_ROOMS and room not in connection.watched:
@@ -69,18 +68,27 @@ async def watch(hub: Hub, connection: Connection, room: str) -> Watched:
     try:
         await load(hub, local, epoch)
         reading = await read_now(hub, local, EVERYTHING, Position(local.epoch, 0))
-        if connection.close_reason is not None:
-            raise NotOpen("The socket was closed meanwhile.")
+        # Roles may have changed while it was read, and nobody looked at a watch that was not there yet.
+        session = _require(connection)
         end(connection, local)
-        shows_values = may_see_values(held)
+        shows_values = may_see_values(policy.permissions(session.identity))
         if room not in connection.members:
-            watcher = Member(connection, f"watcher:{connection.session.id}", (), is_masked=not shows_values)
+            watcher = Member(connection, f"{WATCHER}{session.id}", (), is_masked=not shows_values)
             connection.watched[room] = watcher
             local.add(watcher)
             local.observe(watcher, EVERYTHING.patterns, reading.version)
         return Watched(local, reading.version, reading.entries, shows_values)
     finally:
         hub.release(local)
+
+
+def _require(connection: Connection) -> OpenSession:
+    """The session, which may watch rooms. Raises NotOpen or AccessDenied."""
+    if connection.close_reason is not None or connection.session is None:
+        raise NotOpen("The socket was closed meanwhile.")
+    if not may_watch(policy.permissions(connection.session.identity)):
+        raise AccessDenied(hint="The permission view_room or manage_room is needed.")
+    return connection.session
 
 
 def unwatch(hub: Hub, connection: Connection, room: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from sessionstore_app.core.entries import Author, SessionId, Space, WriteResult
 from sessionstore_app.core.errors import SpaceWiped, Unavailable
 from sessionstore_app.core.operations import Increment
 from sessionstore_app.testing.acts import AT_MS, ROOM, contents, deleting, doing, setting, write
-from tests.support.redis import RedisServer, backend_of
+from tests.support.redis import WAYS, RedisServer, backend_of
+from tests.support.wire import eventually
 
 pytestmark = pytest.mark.redis
 ANN = Author(SessionId("s-1"), "ann")
@@ -254,3 +256,61 @@ async def test_a_store_that_lost_everything_has_another_mark_and_lists_its_space
     assert await backend.mark() == await other.mark()
     await write(backend, setting("k", 1))
     assert [space async for space, _ in other.spaces()] == [ROOM]
+
+
+# --- on the loop that serves sockets
+
+
+async def test_a_lane_that_leaves_the_loop_ends_what_waits_there_and_goes_on_elsewhere(
+    redis_server: RedisServer,
+) -> None:
+    async with backend_of({"url": redis_server.url}, "loop") as backend:
+        await write(backend, setting("a", 0))
+        writing = [asyncio.create_task(write(backend, setting("a", number))) for number in range(10)]
+        await asyncio.sleep(0)
+        backend.leave_loop()
+        outcomes = await asyncio.wait_for(asyncio.gather(*writing, return_exceptions=True), 1)
+        assert {type(outcome) for outcome in outcomes} <= {Unavailable, WriteResult}
+        assert (await write(backend, setting("b", 1))).changed
+        with redis_server.client() as client:
+
+            async def has_gone() -> bool:
+                # The thread's own, and the test's.
+                return len(client.client_list()) == 2
+
+            await eventually(has_gone, "the loop's connection is closed")
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_without_the_right_to_transactions_nothing_is_done_twice(redis_server: RedisServer, way: str) -> None:
+    """Each command of what should have been one transaction is done or not, and whoever asked is told that."""
+    with redis_server.client() as client:
+        client.execute_command("ACL", "SETUSER", "simple", "reset", "on", ">secret", "~*", "&*", "+@all", "-multi")
+        url = redis_server.url.replace("redis://", "redis://simple:secret@")
+        try:
+            async with backend_of({"url": url}, way) as backend:
+                with suppress(Unavailable):
+                    await write(backend, setting("a", 1))
+                told = await asyncio.gather(
+                    *(write(backend, setting("a", number)) for number in range(20)), return_exceptions=True
+                )
+                assert any(isinstance(outcome, Unavailable) for outcome in told)
+                version = (await backend.versions([ROOM]))[ROOM]
+                assert version <= 21
+        finally:
+            client.execute_command("ACL", "DELUSER", "simple")
+
+
+async def test_a_command_that_cannot_be_spelt_ends_its_own_round_and_no_other(redis_server: RedisServer) -> None:
+    class Odd:
+        touches = (ROOM,)
+        takes_turns = False
+
+        def steps(self) -> Steps:
+            return (yield [("SET", "a", None)])
+
+    async with backend_of({"url": redis_server.url}, "loop") as backend:
+        await write(backend, setting("a", 1))
+        with pytest.raises(Unavailable):
+            await backend._lane.run(Odd())
+        assert (await write(backend, setting("a", 2))).version == 2

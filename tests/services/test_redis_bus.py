@@ -189,3 +189,19 @@ async def test_a_layer_that_is_derived_from_it_is_used_in_its_own_way(redis_serv
         pass
 
     assert RedisBus.of(Special(hosts=[redis_server.url]), {}) is None
+
+
+async def test_an_open_that_fails_in_part_leaves_no_connection_behind(redis_server: RedisServer) -> None:
+    """Each next try would leave one more."""
+    config: dict[str, Any] = {"hosts": [redis_server.url, "redis://127.0.0.1:1/0"]}
+    bus = RedisBus.of(RedisPubSubChannelLayer(**config), config)
+    assert bus is not None
+    for _ in range(3):
+        with pytest.raises(LOST):
+            await bus.open()
+    with redis_server.client() as client:
+
+        async def is_alone() -> bool:
+            return len(client.client_list()) == 1
+
+        await eventually(is_alone, "only the test's own connection is there")

@@ -7,6 +7,7 @@ import { live } from "./live.js";
 import { makeEditor } from "./roomeditor.js";
 import { makeRoomView } from "./roomview.js";
 
+const RETRY_MS = 2000;
 const page = JSON.parse(byId("room-page").textContent);
 const { room, acts, labels } = page;
 const view = makeRoomView(page, {
@@ -27,7 +28,8 @@ const watch = async (call) => {
   try {
     view.replace(await call("room.watch", { room }));
   } catch (error) {
-    view.refused(error.reason);
+    // What passes is waited for, as long as this is the connection.
+    if (!view.refused(error.reason)) setTimeout(() => call === ring && watch(call), RETRY_MS);
   }
 };
 

@@ -151,16 +151,20 @@ export const makeRoomView = ({ labels, acts, session, language }, { edit, remove
     state(state) {
       const shown = byId("live-state");
       shown.dataset.state = state;
-      shown.textContent = { connecting: labels.connecting, live: labels.live, offline: labels.offline, closed: labels.offline }[state];
+      shown.textContent = { connecting: labels.connecting, live: labels.live, offline: labels.offline, closed: labels.ended }[state];
     },
 
     refused(reason) {
-      if (reason === "LOST") return;
-      byId("live-state").dataset.state = "closed";
-      byId("live-state").textContent = reason === "NOT_FOUND" ? labels.gone : labels.denied;
+      const final = { NOT_FOUND: labels.gone, ACCESS_DENIED: labels.denied }[reason];
+      // A connection that was lost asks anew when it is back.
+      if (reason === "LOST") return true;
+      byId("live-state").dataset.state = final ? "closed" : "offline";
+      byId("live-state").textContent = final ?? labels.offline;
+      return Boolean(final);
     },
 
     replace(watched) {
+      this.state("live");
       ({ version, count } = watched);
       replaceEntries(watched.entries);
       byId("tail").replaceChildren();
