@@ -156,7 +156,7 @@ def test_only_the_states_in_the_address_are_meant(steerer: Client) -> None:
     query = "?filter=all&state=DISCONNECTED"
     response = choose(steerer, CLOSE, query=query)
     assert response.context["title"] == "Close 1 session?"
-    assert "DISCONNECTED" in text_of(response)
+    assert "in the state: disconnected" in text_of(response).lower()
     assert told(confirm(steerer, CLOSE, query=query, asked="1")) == ["Closed 1 session."]
     assert [state_of(name) for name in ("s1", "s2", "s3")] == ["ACTIVE", "ACTIVE", "CLOSED"]
     assert said()[0][2] == "sessions that match all (DISCONNECTED)"
