@@ -194,7 +194,7 @@ class PropertyForm(ActForm):
             text = ngettext("Removed %(key)s of %(count)s session.", "Removed %(key)s of %(count)s sessions.", count)
         else:
             text = ngettext("Set %(key)s of %(count)s session.", "Set %(key)s of %(count)s sessions.", count)
-        return text % {"count": count, "key": f"“{isolated(self.cleaned_data['key'])}”"}
+        return text % {"count": count, "key": quoted(self.cleaned_data["key"])}
 
 
 class MessageForm(ActForm):
@@ -232,7 +232,7 @@ class MessageForm(ActForm):
 
     def done(self, count: int) -> str:
         text = ngettext("Sent %(event)s to %(count)s session.", "Sent %(event)s to %(count)s sessions.", count)
-        return text % {"count": count, "event": f"“{isolated(self.cleaned_data['event'])}”"}
+        return text % {"count": count, "event": quoted(self.cleaned_data["event"])}
 
     def remainder(self, figures: Mapping[str, int]) -> str:
         return _("%(reached)s of %(asked)s were still connected.") % figures
@@ -250,6 +250,11 @@ ACTS: Final[Mapping[str, type[ActForm]]] = {
 def isolated(text: str) -> str:
     """A stranger's text within ours: whatever its direction, it turns nothing else around."""
     return text if text.isascii() else f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
+
+
+def quoted(text: str) -> str:
+    """The same between quotation marks, which differ by language."""
+    return _("“%s”") % isolated(text)
 
 
 def refusal_text(error: SessionStoreError) -> str:

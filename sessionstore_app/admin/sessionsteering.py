@@ -24,7 +24,7 @@ from sessionstore_app.admin.sessionacts import ACTS, ActForm, Reached, refusal_t
 from sessionstore_app.admin.sessionfilter import Asked, asked_for, states_asked_for
 from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.core.observer import Interest
-from sessionstore_app.models import ID_LENGTH, Session
+from sessionstore_app.models import ID_LENGTH, Session, SessionState
 from sessionstore_app.services import directory
 from sessionstore_app.services.directory import OPEN, Leaf
 from sessionstore_app.services.reach import EVERYWHERE
@@ -131,7 +131,7 @@ def _question(
             "form": form,
             "chosen": chosen,
             "ids": sorted(chosen.ids or ()),
-            "states": chosen.states if chosen.states != OPEN else (),
+            "states": [SessionState(state) for state in sorted(chosen.states)] if chosen.states != OPEN else (),
             "sample": found.sessions,
             "total": found.total,
             "others": found.total - len(found.sessions),
@@ -164,7 +164,8 @@ def _told(request: HttpRequest, form: ActForm, reached: int) -> str:
     if asked > reached:
         return f"{text} {form.remainder({'reached': reached, 'asked': asked})}"
     if 0 < asked < reached:
-        return f"{text} {_('When you were asked, there were %(asked)s.') % {'asked': asked}}"
+        before = _("When you were asked, there were %(asked)s.") % {"asked": asked}
+        return f"{text} {before}"
     return text
 
 
