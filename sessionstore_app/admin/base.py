@@ -69,6 +69,8 @@ class LiveAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the s
     list_per_page = 100
     # The number of all rows is one more query, and says little beside the number of those found.
     show_full_result_count = False
+    # Nor are those of each filter: they are one query each.
+    show_facets = admin.ShowFacets.NEVER
     # Whoever holds one of these sees the pages.
     seen_with: ClassVar[tuple[str, ...]] = ()
     object_template = ""

@@ -76,7 +76,6 @@ class LockAdmin(LiveAdmin):
     list_display_links = ("shown_name",)
     list_filter = (HeldFilter,)
     list_select_related = ("session",)
-    show_facets = admin.ShowFacets.NEVER
     search_fields = ("name", "session__principal")
     search_help_text = _("A part of a lock's name, or of its holder's principal.")
     ordering = ("name",)

@@ -45,7 +45,6 @@ class NodeAdmin(LiveAdmin):
     object_template = "admin/sessionstore_app/node/page.html"
     list_display = ("shown_id", "started_at", "lease", "sessions", "writes", "deliveries")
     list_display_links = ("shown_id",)
-    show_facets = admin.ShowFacets.NEVER
     ordering = ("-lease_until",)
 
     class Media:

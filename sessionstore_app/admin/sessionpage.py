@@ -22,7 +22,7 @@ from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.core.properties import is_fixed
 from sessionstore_app.core.sessions import Kind, State
 from sessionstore_app.models import Lock, LockRequest, Membership, Session, SessionEvent, SessionState
-from sessionstore_app.services.private import private_store
+from sessionstore_app.services import bridge, private
 from sessionstore_app.services.properties import properties_of
 
 # Events of the history that are shown.
@@ -109,7 +109,7 @@ def _user_address(request: HttpRequest, session: Session) -> str:
 
 def _kept(session_id: str, *, sees_values: bool) -> Kept:
     try:
-        found = private_store(session_id).items()
+        found = bridge.run(private.look(session_id))
     except SessionStoreError as error:
         return Kept([], refusal_text(error))
     return Kept([(key, _pretty(found[key]) if sees_values else None) for key in sorted(found)])

@@ -98,7 +98,6 @@ class SessionAdmin(LiveAdmin):
     list_filter = (StateFilter,)
     # Of the primary key, which an index serves.
     ordering = ("id",)
-    show_facets = admin.ShowFacets.NEVER
     actions = tuple(ACTS)
 
     class Media:

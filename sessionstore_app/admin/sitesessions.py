@@ -53,7 +53,6 @@ class SiteSessionAdmin(LiveAdmin):
     list_display = ("key", "age", "shown_expiry", "updates", "shown_platform", "size", "created_at")
     list_display_links = ("key",)
     list_filter = (sitelist.LifeFilter,)
-    show_facets = admin.ShowFacets.NEVER
     # Named, so that there is a search box; see `get_search_results`.
     search_fields = ("id",)
     search_help_text = _("A key, with or without the count of updates at its end.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ import hiredis
 from redis import exceptions
 
 from sessionstore_app.backends.redisexchange import Command, Reply
+
+logger = logging.getLogger("sessionstore_app")
 
 # Beyond these Redis is out of reach, in seconds; who asked is told within two.
 CONNECT_SECONDS = 1.0
@@ -158,7 +161,10 @@ class Connection(asyncio.Protocol):
         if self._lost is not None:
             self._lost(error)
         for question in questions:
-            question.told(question.replies + [error] * (question.count - len(question.replies)))
+            try:
+                question.told(question.replies + [error] * (question.count - len(question.replies)))
+            except Exception:  # one's fault keeps no other from being told
+                logger.exception("What a lost connection means could not be told.")
 
 
 _NOTHING: Final = object()

@@ -152,6 +152,20 @@ def private_store(session_id: str) -> PrivateStore:
     return PrivateStore(session_id)
 
 
+async def look(session_id: str) -> dict[str, Json]:
+    """All keys of a session's store with their values, for somebody who only looks: no store is made by it.
+
+    Raises NoSuchSession for a session that is not known, StoreDestroyed for one that has ended, Unavailable.
+    """
+    try:
+        return _values(await backends.store().items(_space_of(session_id)))
+    except StoreDestroyed:
+        if await _is_open(session_id):
+            # It has not been used yet.
+            return {}
+        raise
+
+
 def create_map(name: str) -> SharedMap:
     """The shared map of that name. Raises InvalidParams or LimitExceeded for what cannot be a room's name either."""
     return SharedMap(Space(f"map:{check_room_name(name, conf.current().room_length)}"))

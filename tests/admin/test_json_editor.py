@@ -5,34 +5,22 @@ from __future__ import annotations
 import json
 import random
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
 from django.template.loader import render_to_string
 
 from sessionstore_app.core.errors import ParseError
 from sessionstore_app.protocol import gate
+from tests.support.node import CHECKOUT, assert_tested, needs_node, node
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ROOT / "sessionstore_app" / "static" / "sessionstore_app" / "admin"
+SCRIPTS = CHECKOUT / "sessionstore_app" / "static" / "sessionstore_app" / "admin"
 EDITOR = (SCRIPTS / "json-editor.js", SCRIPTS / "json-strict.js")
-SECONDS = 60
 DEPTH = 32
-
-needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed: scripts go untested")
-
-
-def node(*arguments: str, told: str = "") -> str:
-    run = subprocess.run(["node", *arguments], input=told, capture_output=True, text=True, timeout=SECONDS, cwd=ROOT)
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout
 
 
 @needs_node
 def test_the_parser_does_what_it_promises() -> None:
-    node("--test", str(Path(__file__).with_name("json-strict.test.mjs")))
+    assert_tested(Path(__file__).with_name("json-strict.test.mjs"))
 
 
 def mutations(number: int, seed: int) -> list[str]:

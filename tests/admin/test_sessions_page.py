@@ -11,9 +11,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from sessionstore_app import errors, private_store, sessions
-from sessionstore_app.admin import sessionpage
+from sessionstore_app import backends, errors, private_store, sessions
 from sessionstore_app.models import Lock, LockRequest, Session, SessionEvent
+from sessionstore_app.services import private
 from tests.admin.conftest import Staff
 from tests.admin.rows import HOSTILE, counted, text_of
 from tests.admin.scenes import MODIFY, SEND, VIEW, confirm, join, page_of, person, state_of, three, told
@@ -135,9 +135,18 @@ def test_t26_values_take_their_permission(staff: Staff) -> None:
     assert "•••" not in page
 
 
+def test_a_store_that_was_not_used_yet_is_not_made_by_looking(viewer: Client) -> None:
+    person("quiet")
+    with patch.object(type(backends.store()), "create", side_effect=AssertionError("It was made.")):
+        assert "The private store cannot be shown" not in shown(viewer, "quiet")
+        # Whoever uses it makes it.
+        with pytest.raises(AssertionError, match="made"):
+            private_store("quiet").items()
+
+
 @pytest.mark.parametrize("error", [errors.Unavailable("It is out of reach."), errors.StoreDestroyed()])
 def test_a_store_out_of_reach_is_said_so(viewer: Client, error: errors.SessionStoreError) -> None:
-    with patch.object(sessionpage, "private_store", side_effect=error):
+    with patch.object(private, "look", side_effect=error):
         page = shown(viewer)
     assert f"The private store cannot be shown. {error}" in page
 

@@ -2,33 +2,23 @@
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
-from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+from tests.support.node import CHECKOUT, HashedNames, assert_tested, assert_typed, needs_node, needs_types
 
-ROOT = Path(__file__).resolve().parents[2]
-STATIC = ROOT / "sessionstore_app" / "static" / "sessionstore_app"
-SOURCES = {path.name: path.read_text(encoding="utf-8") for path in (STATIC / "inspector").glob("*.js")}
-TSC = ROOT / "tests" / "sdk" / "node_modules" / ".bin" / "tsc"
-SECONDS = 60
+STATIC = CHECKOUT / "sessionstore_app" / "static" / "sessionstore_app"
+INSPECTOR = STATIC / "inspector"
+SOURCES = {str(path.relative_to(INSPECTOR)): path.read_text(encoding="utf-8") for path in INSPECTOR.rglob("*.js")}
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed: the inspector's modules go untested")
+@needs_node
 def test_what_needs_no_page_does_what_it_promises() -> None:
-    tests = sorted(str(path) for path in Path(__file__).parent.glob("*.test.mjs"))
-    run = subprocess.run(["node", "--test", *tests], capture_output=True, text=True, timeout=SECONDS, cwd=ROOT)
-    assert run.returncode == 0, run.stdout + run.stderr
+    assert_tested(*Path(__file__).parent.glob("*.test.mjs"))
 
 
-@pytest.mark.skipif(
-    not TSC.exists(), reason="TypeScript is not installed (make sdk): the inspector's types go unchecked"
-)
+@needs_types
 def test_the_inspector_is_typed() -> None:
-    project = str(Path(__file__).with_name("tsconfig.json"))
-    run = subprocess.run([str(TSC), "--project", project], capture_output=True, text=True, timeout=SECONDS, cwd=ROOT)
-    assert run.returncode == 0, run.stdout + run.stderr
+    assert_typed(Path(__file__).with_name("tsconfig.json"))
 
 
 def test_no_module_makes_markup_code_or_inline_styles() -> None:
@@ -46,18 +36,11 @@ def test_every_label_is_used() -> None:
     assert [label for label in labels if not re.search(rf'"{label}"', others)] == []
 
 
-class HashedNames(ManifestStaticFilesStorage):
-    """As a project would configure it."""
-
-    support_js_module_import_aggregation = True
-
-
 def test_modules_with_hashed_names_find_each_other(tmp_path: Path) -> None:
-    names = [
-        f"{path.parent.name}/{path.name}" for folder in ("inspector", "sdk") for path in (STATIC / folder).glob("*.js")
-    ]
+    found_in = [path for folder in ("inspector", "sdk") for path in (STATIC / folder).rglob("*.js")]
+    names = [str(path.relative_to(STATIC)) for path in found_in]
     for name in names:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(STATIC / name, tmp_path / name)
     storage = HashedNames(location=str(tmp_path), base_url="/static/")
     served = {name: str(hashed) for name, hashed, _ in storage.post_process({name: (storage, name) for name in names})}

@@ -2,35 +2,31 @@
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
-from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+from tests.support.node import (
+    CHECKOUT,
+    TSC,
+    HashedNames,
+    assert_tested,
+    assert_typed,
+    needs_node,
+    needs_types,
+)
 
 HERE = Path(__file__).parent
-SDK = HERE.parents[1] / "sessionstore_app" / "static" / "sessionstore_app" / "sdk"
-TSC = HERE / "node_modules" / ".bin" / "tsc"
-SECONDS = 120
+SDK = CHECKOUT / "sessionstore_app" / "static" / "sessionstore_app" / "sdk"
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed: the SDK goes untested")
+@needs_node
 def test_the_sdk_does_what_it_promises() -> None:
-    tests = sorted(str(path) for path in HERE.glob("*.test.mjs") if TSC.exists() or path.name != "types.test.mjs")
-    run = subprocess.run(["node", "--test", *tests], capture_output=True, text=True, timeout=SECONDS, cwd=HERE)
-    assert run.returncode == 0, run.stdout + run.stderr
+    tests = [path for path in HERE.glob("*.test.mjs") if TSC.exists() or path.name != "types.test.mjs"]
+    assert_tested(*tests, folder=HERE)
 
 
-@pytest.mark.skipif(not TSC.exists(), reason="TypeScript is not installed (make sdk): the SDK's types go unchecked")
+@needs_types
 def test_the_sdk_is_typed() -> None:
-    run = subprocess.run([str(TSC), "--project", "."], capture_output=True, text=True, timeout=SECONDS, cwd=HERE)
-    assert run.returncode == 0, run.stdout + run.stderr
-
-
-class HashedNames(ManifestStaticFilesStorage):
-    """As a project would configure it."""
-
-    support_js_module_import_aggregation = True
+    assert_typed(HERE / "tsconfig.json")
 
 
 def test_modules_with_hashed_names_find_each_other(tmp_path: Path) -> None:
