@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -63,8 +64,8 @@ async def test_p27_an_act_by_filter_asks_again_about_a_session_that_changed_mean
 ) -> None:
     find = directory.find
 
-    def find_and_change(*arguments: object) -> list[directory.Found]:
-        found = find(*arguments)  # type: ignore[arg-type]
+    def find_and_change(*arguments: Any, **named: Any) -> list[directory.Found]:
+        found = find(*arguments, **named)
         Session.objects.filter(id=ids[0]).update(revision=2)
         return found
 
