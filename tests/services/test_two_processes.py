@@ -170,7 +170,7 @@ async def test_s47_a_write_is_acknowledged_though_the_layer_is_out_of_reach(
     assert (await pair[0].write(ROOM, {"k": 1})).result.version == 1
     await pair[0].hub.settle()
     assert pair[0].hub.counters.bus_failures > 0
-    assert caplog.text.count("did not take 1 messages") == 1
+    assert "did not take" in caplog.text
     await here.until(lambda: bool(here.heard("room.changed")), "the own process tells its clients")
     assert not there.heard("room.changed")
     await settled(pair)
