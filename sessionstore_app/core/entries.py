@@ -223,8 +223,8 @@ def _changes_nothing(write: Write, present: Sequence[Entry], texts: Sequence[str
 def _written(write: Write, change: Change, old: Entry, text: str | None, version: int) -> Entry:
     expires_at_ms = None if change.ttl_ms is None else write.at_ms + change.ttl_ms
     owner = change.owner
-    if change.operation is not None and old.exists and not old.is_expired(write.at_ms):
-        # An operation changes the value, not how long the entry lives.
+    if change.operation is not None and change.operation.keeps_life and old.exists and not old.is_expired(write.at_ms):
+        # Such an operation changes the value, not how long the entry lives.
         expires_at_ms, owner = old.expires_at_ms, old.owner
     if text is None:
         expires_at_ms = owner = None

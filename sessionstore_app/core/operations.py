@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, Protocol
 
 from sessionstore_app.core.errors import InvalidParams, InvalidValue
 from sessionstore_app.core.jsontext import MAX_INTEGER, Json
@@ -16,6 +16,8 @@ from sessionstore_app.core.jsontext import MAX_INTEGER, Json
 @dataclass(frozen=True, slots=True)
 class Increment:
     """Add a number; a missing value counts as 0."""
+
+    keeps_life: ClassVar[bool] = True
 
     by: int | float = 1
 
@@ -40,6 +42,8 @@ class Append:
     Over `cap` items the oldest drop out.
     """
 
+    keeps_life: ClassVar[bool] = True
+
     item: Json
     cap: int | None = None
     unique: str | None = None
@@ -63,6 +67,8 @@ class Append:
 class Remove:
     """Drop every item of a list whose members equal all of `where`."""
 
+    keeps_life: ClassVar[bool] = True
+
     where: dict[str, Json]
 
     def __post_init__(self) -> None:
@@ -80,6 +86,8 @@ class Remove:
 class Merge:
     """Apply a JSON Merge Patch (RFC 7396)."""
 
+    keeps_life: ClassVar[bool] = True
+
     patch: Json
 
     def apply(self, value: Json) -> Json:
@@ -87,7 +95,13 @@ class Merge:
         return _merge(value, self.patch)
 
 
-Operation: TypeAlias = Increment | Append | Remove | Merge
+class Operation(Protocol):
+    """A rule that makes the next value of the present one. `keeps_life`: the entry lives as long as it would have."""
+
+    keeps_life: ClassVar[bool]
+
+    def apply(self, value: Json) -> Json:
+        """The next value; None is no value. Raises InvalidValue or ValueTooLarge."""
 
 
 def same(left: Json, right: Json) -> bool:

@@ -54,6 +54,24 @@ def is_exact(pattern: str) -> bool:
     return "*" not in pattern
 
 
+def overlap(one: str, other: str) -> bool:
+    """Is there a text that both patterns name?"""
+    if is_exact(one):
+        return pattern_set(frozenset({other})).matches(one)
+    if is_exact(other):
+        return overlap(other, one)
+    starts = [pattern[:-1] for pattern in (one, other) if pattern.endswith("*")]
+    ends = [pattern[1:] for pattern in (one, other) if not pattern.endswith("*")]
+    # One that says how a text starts and one that says how it ends always meet.
+    if len(starts) == 1:
+        return True
+    return _agree(*starts) if starts else _agree(*(end[::-1] for end in ends))
+
+
+def _agree(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
 @dataclass(frozen=True, slots=True)
 class PatternSet:
     """Several patterns, ready to match. Equal sets are equal objects' values: they share encodings."""
