@@ -6,7 +6,7 @@ PORT ?= 8000
 # Tests at once: a file's tests stay together, for they share servers.
 JOBS ?= auto
 
-.PHONY: setup demo test matrix check sdk bench chaos clean
+.PHONY: setup demo test matrix check sdk bench chaos fuzz clean
 
 setup: $(VENV)/.installed
 
@@ -45,6 +45,15 @@ bench: setup
 # Real processes under seeded faults: 30 campaigns of 20 s, about half an hour. One seed: make chaos ARGS="--seed 7".
 chaos: setup
 	$(BIN)/python -m tests.chaos.driver $(or $(ARGS),--campaigns 30)
+
+# What strangers may send, by inputs that reach new code: a minute for each entry. One: make fuzz ARGS="filters --seconds 600".
+fuzz: setup
+ifdef ARGS
+	$(BIN)/python -m tests.fuzz $(ARGS)
+else
+	$(BIN)/python -m tests.fuzz frames
+	$(BIN)/python -m tests.fuzz filters
+endif
 
 clean:
 	rm -rf $(VENV) .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
