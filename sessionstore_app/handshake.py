@@ -28,6 +28,8 @@ logger = logging.getLogger("sessionstore_app")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Without ALLOWED_HOSTS Django serves these while DEBUG is on.
 _DEBUG_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
+# Under which name people put a token into an address.
+TOKEN_NAMES: Final = frozenset({"token", "access_token", "bearer"})
 # Of headers that are kept as long as the socket, no more characters than these.
 HEADER_LENGTH: Final = 512
 # Proxies in a row that are looked through.
@@ -72,6 +74,8 @@ def read(scope: Mapping[str, Any], peer: Peer | None = None) -> Handshake | Refu
             f"The Origin {_printable(origins[0])} is not allowed. If it is yours, add it to "
             "SESSIONSTORE['ALLOWED_ORIGINS'] with scheme, host and port.",
         )
+    if _carries_token(scope):
+        logger.warning("A token in an address was ignored, and may now be in logs; it belongs into session.open.")
     # Cookies come along with any page's request: only a browser that tells its page's Origin is believed.
     cookies = "; ".join(_values(scope, b"cookie")) if origins else ""
     client, is_sure = _client(scope, peer)
@@ -86,6 +90,11 @@ def read(scope: Mapping[str, Any], peer: Peer | None = None) -> Handshake | Refu
 
 def _values(scope: Mapping[str, Any], name: bytes) -> list[str]:
     return [value.decode("latin-1") for header, value in scope.get("headers", ()) if header.lower() == name]
+
+
+def _carries_token(scope: Mapping[str, Any]) -> bool:
+    query = bytes(scope.get("query_string", b"")).decode("latin-1")
+    return not TOKEN_NAMES.isdisjoint(part.partition("=")[0] for part in query.split("&"))
 
 
 def _origin_allowed(origin: str, scope: Mapping[str, Any]) -> bool:

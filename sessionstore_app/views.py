@@ -32,6 +32,7 @@ from sessionstore_app.core.errors import (
     WrongTransport,
 )
 from sessionstore_app.handlers import HANDLERS
+from sessionstore_app.handshake import TOKEN_NAMES
 from sessionstore_app.httpcaller import HttpCaller
 from sessionstore_app.protocol import gate, jsonrpc
 from sessionstore_app.protocol import methods as wire
@@ -47,8 +48,6 @@ View = TypeVar("View", bound=Callable[..., Any])
 logger = logging.getLogger("sessionstore_app")
 
 _JSON: Final = "application/json"
-# Under which name people put a token into an address.
-_TOKEN_NAMES: Final = frozenset({"token", "access_token", "bearer"})
 # Where the socket is, unless the project has put it elsewhere.
 _SOCKET_PATH: Final = "/ws/sessionstore/"
 # Pages from which a cookie counts, as far as browsers say it.
@@ -87,7 +86,7 @@ async def rpc(request: HttpRequest) -> HttpResponse:
         return _plain(400, "The body could not be read.")
     if body is None:
         return _plain(413, f"The body is larger than {conf.current().http_body_bytes} bytes (HTTP_BODY_BYTES).")
-    if not _TOKEN_NAMES.isdisjoint(request.GET):
+    if not TOKEN_NAMES.isdisjoint(request.GET):
         logger.warning("A token in an address was ignored, and may now be in logs; it belongs into Authorization.")
     caller = await _let_in(request)
     if isinstance(caller, HttpResponse):

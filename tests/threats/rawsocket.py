@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from tests.support.server import Server
-from tests.support.wire import Params, result_of
+from tests.support.wire import Params, Refused, result_of
 
 LIMIT_SECONDS: Final = 20.0
 TEXT, CONTINUATION, CLOSE = 0x1, 0x0, 0x8
@@ -92,6 +92,14 @@ class RawSocket:
                 reply = json.loads(payload)
                 if reply.get("id") == method:
                     return result_of(reply)
+
+    async def refusal(self, method: str, **params: Any) -> tuple[str, str]:
+        """Ask for something that must be refused; the message and the hint of the answer."""
+        try:
+            result = await self.call(method, **params)
+        except Refused as refused:
+            return refused.error["message"], refused.error["data"]["hint"]
+        raise AssertionError(f"it was not refused: {result}")
 
     async def closed_with(self) -> int:
         """Wait for the end; the close code, or 1006 where there was none."""
