@@ -65,7 +65,7 @@ async def test_t18_nearly_right_frames_never_reach_a_witness(any_guests: Guests,
     """The seed is fixed: a failure is its own reproduction."""
     chance = random.Random(SEED)
     secret = f"{room}/secret"
-    witnesses = await any_guests.crowd(secret, 20)
+    witnesses = await any_guests.crowd(secret, 100)
     for turn in range(30):
         attacker = await (any_guests.join(room) if turn % 3 else any_guests.connect())
         for _ in range(20):

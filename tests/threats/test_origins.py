@@ -124,6 +124,22 @@ async def test_t2_t29_no_byte_makes_an_address_of_another_headers_value(guarded:
                 assert seen in {CLIENT, "127.0.0.1"}, lines
 
 
+@pytest.mark.parametrize("name", [b"X_Forwarded_For", b"x_forwarded-for", b"X-Forwarded_For", b"X.Forwarded.For"])
+async def test_t2_t29_a_name_that_looks_alike_is_another_header(guarded: Server, name: bytes) -> None:
+    """Proxies strip the one with hyphens; the other was taken for it by Django once (CVE-2026-3902)."""
+    added = b"X-Forwarded-For: " + CLIENT.encode()
+    for lines in ((name + b": 6.6.6.6", added), (added, name + b": 6.6.6.6")):
+        async with await RawSocket.shake(guarded, *lines) as raw:
+            assert (await raw.call("session.open"))["properties"]["$ClientIP"] == CLIENT
+
+
+async def test_t1_an_origin_that_looks_alike_is_none(guarded: Server, victim: bytes) -> None:
+    own = b"O_rigin: http://" + guarded.host.encode()
+    for lines in ((victim, own), (victim, b"X-Origin: http://" + guarded.host.encode())):
+        async with await RawSocket.shake(guarded, *lines) as raw:
+            assert (await raw.call("session.open"))["principal"] == ""
+
+
 async def test_t2_t29_what_the_proxy_added_is_the_address(guarded: Server) -> None:
     async with await RawSocket.shake(guarded, b"X-Forwarded-For: 6.6.6.6, " + CLIENT.encode()) as raw:
         assert (await raw.call("session.open"))["properties"]["$ClientIP"] == CLIENT
