@@ -75,6 +75,11 @@ class Settings:
     # Writes of one socket: a bucket that holds `writes_burst` and fills by `writes_per_second`.
     writes_per_second: float = 20
     writes_burst: int = 100
+    # In each server process: writes to one room, by whomever, and joins of one user.
+    room_writes_per_second: float = 200
+    room_writes_burst: int = 1_000
+    joins_per_minute: float = 60
+    joins_burst: int = 100
     # Sockets, counted in each server process.
     sockets_per_user: int = 10
     sockets_per_address: int = 100
@@ -153,7 +158,9 @@ _POSITIVE = {
 # Each level of a filter is read, and asked, by a call of its own: a thread's stack has room for this many.
 _MOST_FILTER_DEPTH = 100
 # Durations and rates are whole numbers by default, but need not be.
-_FRACTIONS = {name for name in _NAMES.values() if name.endswith("_seconds")} | {"history_days", "writes_per_second"}
+_FRACTIONS = {name for name in _NAMES.values() if name.endswith(("_seconds", "_per_second", "_per_minute"))} | {
+    "history_days"
+}
 
 
 def load(raw: Mapping[str, Any]) -> Settings:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from channels.consumer import AsyncConsumer
 
-from sessionstore_app import conf, handshake
+from sessionstore_app import conf, handshake, pacing, ratelimit
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Author
 from sessionstore_app.core.errors import (
@@ -87,7 +87,9 @@ def _admit(found: Handshake) -> Refusal | None:
     running = hub.running()
     if running is not None and running.is_draining:
         return Refusal(503, "The process was told to stop.", CloseReason.SERVER_SHUTDOWN.code)
-    return counts.admit(found.address)
+    refusal = counts.admit(found.address)
+    ratelimit.refusals["sockets"] += refusal is not None
+    return refusal
 
 
 async def _refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
@@ -191,17 +193,19 @@ class Socket:
         """Count this socket for its user; false if the user has too many."""
         if self._principal is None and counts.admit_user(principal):
             self._principal = principal
+        ratelimit.refusals["sockets"] += self._principal is None
         return self._principal is not None
 
-    def take_writes(self, number: int) -> None:
-        """Spend writes of this socket's allowance. Raises RateLimited; closes a socket that takes no notice."""
+    def take_writes(self, number: int, room: str | None = None) -> None:
+        """Spend writes of this socket's allowance, and of the room's. Raises RateLimited; closes a socket that takes no
+        notice of its own.
+        """
         self._writes = self._writes or WriteBucket()
-        try:
-            self._writes.take(number, self.hub.now())
-        except SessionStoreError:
-            if self._writes.is_ignored:
-                self.connection.close(CloseReason.RATE_LIMITED)
-            raise
+        pacing.take_writes(self.connection, self._writes, number, room)
+
+    def take_join(self, room: str) -> None:
+        """Spend a join of this user's allowance, unless it is in the room. Raises RateLimited or LimitExceeded."""
+        pacing.take_join(self.connection, self.session, room)
 
     def close_soon(self, reason: CloseReason) -> None:
         """Close once the present request was answered."""

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from threading import Lock
 
-from sessionstore_app import conf
+from sessionstore_app import conf, ratelimit
 from sessionstore_app.core import clock
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Author
-from sessionstore_app.core.errors import AccessDenied, RateLimited
+from sessionstore_app.core.errors import AccessDenied
 from sessionstore_app.core.patterns import check_room_name
-from sessionstore_app.ratelimit import WriteBucket
+from sessionstore_app.ratelimit import Buckets, WriteBucket
 from sessionstore_app.services import policy, record
 from sessionstore_app.services.localroom import LocalRoom
 from sessionstore_app.services.policy import Identity
 from sessionstore_app.services.reach import Reach, reach_of
 
-# Callers whose allowance is remembered by this process.
-_CALLERS_KEPT = 10_000
-_buckets: OrderedDict[str, WriteBucket] = OrderedDict()
-# WSGI servers have threads.
-_buckets_lock = Lock()
+# By principal.
+_buckets: Buckets[WriteBucket] = Buckets(WriteBucket)
 
 
 class HttpCaller:
@@ -38,23 +33,13 @@ class HttpCaller:
         # The room that the present call is about, if its rights come from roles there.
         self._open_room: str | None = None
 
-    def take_writes(self, number: int) -> None:
-        """Spend writes of this principal's allowance in this process. Raises RateLimited or LimitExceeded."""
-        with _buckets_lock:
-            bucket = _buckets.pop(self.identity.principal, None) or WriteBucket()
-            _buckets[self.identity.principal] = bucket
-            while len(_buckets) > _CALLERS_KEPT:
-                _buckets.popitem(last=False)
-            try:
-                bucket.take(number, clock.monotonic())
-            except RateLimited as error:
-                # Nobody is disconnected here.
-                raise RateLimited(
-                    "This principal writes faster than it may.",
-                    hint="Wait `retry_after_seconds`; all requests of one principal share an allowance.",
-                    limit=error.limit,
-                    retry_after_seconds=error.retry_after_seconds,
-                ) from None
+    def take_writes(self, number: int, room: str | None = None) -> None:
+        """Spend writes of this principal's allowance in this process, and of the room's. Raises RateLimited or
+        LimitExceeded.
+        """
+        bucket = _buckets.of(self.identity.principal)
+        # Nobody is disconnected here, so nothing is said of that.
+        ratelimit.take_writes(bucket, number, clock.monotonic(), room=room, words=ratelimit.PRINCIPAL)
 
     def reach(self, *needed: str, room: str | None = None, any_room: bool = False) -> Reach:
         """Which sessions it reaches. Raises AccessDenied."""

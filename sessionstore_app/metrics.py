@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from sessionstore_app import ratelimit
 from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.services import figures, hub
 from sessionstore_app.services.figures import RoomFigures, SessionFigures
@@ -59,6 +60,12 @@ class HubCollector(Collector):
         )
         for name, count in asdict(Counters() if running is None else running.counters).items():
             yield CounterMetricFamily(f"{_PREFIX}{name}", COUNTED[name], count)
+        refused = CounterMetricFamily(
+            f"{_PREFIX}refusals", "What was refused because there was too much of it.", labels=["kind"]
+        )
+        for kind in ratelimit.KINDS:
+            refused.add_metric([kind], ratelimit.refusals[kind])
+        yield refused
 
 
 _registry = CollectorRegistry()

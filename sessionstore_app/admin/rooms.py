@@ -18,7 +18,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from sessionstore_app.admin import dashboard, roomacts
+from sessionstore_app.admin import dashboard, limits, roomacts
 from sessionstore_app.admin.base import LiveAdmin, answered, may
 from sessionstore_app.admin.cells import bdi
 from sessionstore_app.core.entries import Epoch, Tally
@@ -137,6 +137,7 @@ class RoomAdmin(LiveAdmin):
             },
             "manages": manages,
             "sees_values": may(request, "view_values"),
+            "limits": limits.of_room(about),
         }
 
     def _act(self, request: HttpRequest, object_id: str, *, act: roomacts.Act) -> HttpResponseBase:

@@ -15,6 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from sessionstore_app.admin import limits
 from sessionstore_app.admin.base import may
 from sessionstore_app.admin.sessionacts import refusal_text
 from sessionstore_app.admin.sessionsteering import offered
@@ -71,19 +72,28 @@ def context_of(request: HttpRequest, session: Session) -> dict[str, Any]:
     is_open = session.state != SessionState.CLOSED
     properties = sorted(properties_of(session).items())
     history = list(session.events.order_by("-revision")[: HISTORY + 1])
+    own = [(key, value) for key, value in properties if not is_fixed(key)]
+    memberships = Membership.objects.filter(session=session, left_at=None)
+    memberships = memberships.select_related("room").order_by("joined_at", "id")
+    locks = Lock.objects.filter(session=session).order_by("name")
+    requests = LockRequest.objects.filter(session=session).select_related("lock").order_by("requested_at", "id")
     return {
         "is_open": is_open,
         "state": SessionState(session.state).label,
         "acts": offered(request) if is_open else {},
         "fixed": [(key, value) for key, value in properties if is_fixed(key)],
-        "own": [(key, value) for key, value in properties if not is_fixed(key)],
-        "memberships": Membership.objects.filter(session=session, left_at=None)
-        .select_related("room")
-        .order_by("joined_at", "id"),
-        "locks": Lock.objects.filter(session=session).order_by("name"),
-        "lock_requests": LockRequest.objects.filter(session=session)
-        .select_related("lock")
-        .order_by("requested_at", "id"),
+        "own": own,
+        "memberships": memberships,
+        "locks": locks,
+        "lock_requests": requests,
+        "limits": limits.of_session(
+            rooms=len(memberships),
+            patterns=sum(len(member.observed) for member in memberships),
+            locks=len(locks) + len(requests),
+            properties=len(own),
+        )
+        if is_open
+        else [],
         "kept": _kept(session.id, sees_values=may(request, "view_values")) if is_open else None,
         "history": list(_happenings(history))[:HISTORY],
         "history_is_cut": len(history) > HISTORY,

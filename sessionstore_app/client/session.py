@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from sessionstore_app.client.streams import MOST_NEWS, Queued, Readers
 from sessionstore_app.client.tasks import Tasks
 from sessionstore_app.client.writes import Writes
 from sessionstore_app.core.errors import SessionStoreError
+
+logger = logging.getLogger("sessionstore_app.client")
 
 # For the answer to `session.close`.
 GOODBYE_SECONDS: Final = 2.0
@@ -199,6 +202,8 @@ class Session:
             self._tell(message_of(params))
         elif method == "lock.lost":
             self.locks.lost(params)
+        elif method == "session.warning":
+            _warn(params)
         elif method.startswith("session."):
             self.sessions.notified(method, params)
         elif (room := self._rooms.get(params.get("room", ""))) is not None:
@@ -241,6 +246,16 @@ class Session:
     async def _leave(self, name: str) -> None:
         with suppress(SessionStoreError, ClientError):
             await self._link.ask("room.leave", {"room": name})
+
+
+def _warn(told: Mapping[str, Any]) -> None:
+    logger.warning(
+        "The server warns: %s. It refused %s in a row, and closes the connection after %s; wait for %s s.",
+        told.get("reason"),
+        told.get("refused"),
+        told.get("closes_after"),
+        told.get("retry_after_seconds"),
+    )
 
 
 def _quietly() -> None:

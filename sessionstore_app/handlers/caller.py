@@ -26,8 +26,11 @@ class Caller(Protocol):
     @property
     def session_id(self) -> str | None: ...
 
-    def take_writes(self, number: int) -> None:
-        """Spend writes of the caller's allowance. Raises RateLimited or LimitExceeded."""
+    def take_writes(self, number: int, room: str | None = None) -> None:
+        """Spend writes of the caller's allowance and, where they are to a room, of the room's: of both or of neither.
+
+        Raises RateLimited or LimitExceeded.
+        """
 
     def reach(self, *needed: str, room: str | None = None, any_room: bool = False) -> Reach:
         """Which sessions it reaches with these permissions. Raises AccessDenied."""
@@ -52,9 +55,11 @@ def own_session(caller: Caller, session_id: str | None) -> str:
     return caller.session_id
 
 
-def take_message(caller: Caller, data: Json) -> str:
-    """A message's data as text; it costs by its size. Raises ValueTooLarge or RateLimited."""
+def take_message(caller: Caller, data: Json, room: str | None = None) -> str:
+    """A message's data as text; it costs by its size, to a room of the room's writes too. Raises ValueTooLarge or
+    RateLimited.
+    """
     text = steering.message_text(data)
     # Many are sent it.
-    caller.take_writes(1 + size_bytes(text) // conf.current().value_bytes)
+    caller.take_writes(1 + size_bytes(text) // conf.current().value_bytes, room)
     return text

@@ -136,8 +136,9 @@ def _limits(settings: conf.Settings) -> dict[str, float]:
     names = (
         "value_bytes", "keys", "store_bytes", "frame_bytes", "key_length", "room_length", "json_depth",
         "patterns_per_session", "listeners_per_session", "locks_per_session", "property_count", "property_bytes",
-        "filter_length", "filter_depth", "sessions_per_page", "writes_per_second", "writes_burst", "outbox_bytes",
-        "peers_per_page",
+        "filter_length", "filter_depth", "sessions_per_page", "writes_per_second", "writes_burst",
+        "room_writes_per_second", "room_writes_burst", "joins_per_minute", "joins_burst", "sockets_per_user",
+        "sockets_per_address", "outbox_bytes", "peers_per_page",
     )  # fmt: skip
     return {name: getattr(settings, name) for name in names}
 

@@ -42,6 +42,7 @@ ROOMS_PER_SESSION: Final = 100
 async def room_join(socket: Socket, params: methods.RoomJoin) -> str:
     """Join, with a snapshot of what is observed."""
     connection = socket.connection
+    socket.take_join(params.room)
     if params.room not in connection.members and len(connection.members) >= ROOMS_PER_SESSION:
         actual = len(connection.members) + 1
         raise LimitExceeded("The session is in too many rooms.", limit=ROOMS_PER_SESSION, actual=actual)
@@ -98,7 +99,7 @@ async def _write(
     caller: Caller, room: str, changes: tuple[Change, ...], op: int | None, lock: str | None = None
 ) -> Written:
     epoch = _writable_epoch(caller, room)
-    caller.take_writes(len(changes))
+    caller.take_writes(len(changes), room)
     fenced = None if lock is None else partial(locks.fence, caller.session_id or "", locks.check_name(lock))
     return await entrylog.write(
         room,
@@ -217,7 +218,7 @@ async def room_peers(caller: Caller, params: methods.RoomPeers) -> str:
 async def room_broadcast(caller: Caller, params: methods.RoomBroadcast) -> str:
     """Send the peers a message that is not stored."""
     local = caller.local_room(params.room)
-    data = take_message(caller, params.data)
+    data = take_message(caller, params.data, params.room)
     frame = frames.room_message(params.room, params.event, data, frames.author(caller.author), clock.now_ms())
     await announcing.announce((params.room, Said(frame)))
     if local is not None:
@@ -230,5 +231,5 @@ async def room_clear(caller: Caller, params: methods.RoomClear) -> str:
     """Empty a room."""
     check_room_name(params.room, conf.current().room_length)
     policy.require(caller.identity, "manage_room")
-    caller.take_writes(1)
+    caller.take_writes(1, params.room)
     return dumps({"epoch": await rooms.aclear(params.room)})

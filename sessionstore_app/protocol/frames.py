@@ -229,6 +229,20 @@ def session_message(event: str, data: str, sender: str, at_ms: int) -> str:
     return _notification("session.message", params)
 
 
+def session_warning(
+    reason: str, retry_after_seconds: float | None, *, refused: int, closes_after: int, hint: str
+) -> str:
+    """`session.warning`: the socket will be closed if its client goes on so."""
+    told: dict[str, JsonInput] = {
+        "reason": reason,
+        "retry_after_seconds": retry_after_seconds,
+        "refused": refused,
+        "closes_after": closes_after,
+        "hint": hint,
+    }
+    return _notification("session.warning", dumps(told))
+
+
 def lock_lost(name: str, sequence: int) -> str:
     """`lock.lost`: a lock was taken from its holder."""
     return _notification("lock.lost", dumps({"name": name, "sequence": sequence}))

@@ -8,6 +8,7 @@ import pytest
 
 from sessionstore_app import mint_token
 from sessionstore_app.client import Room, connect
+from sessionstore_app.core.errors import RateLimited
 from tests.client.support import LIMIT_SECONDS, rest, staff, until, valued
 from tests.support.guests import STAFF
 from tests.support.server import Server, database, running
@@ -97,6 +98,36 @@ async def test_writes_that_come_too_fast_are_put_off(room: str) -> None:
             for _ in range(6):
                 await joined.update("votes", do="increment")
             assert await joined.get("votes") == 6
+
+
+async def test_t16_writes_that_a_room_refuses_are_put_off_for_as_long_as_it_says(room: str) -> None:
+    """Two clients write three times what it takes at once: all of it arrives."""
+    with running(settings={"ROOM_WRITES_PER_SECOND": 10, "ROOM_WRITES_BURST": 2}) as server:
+        async with (
+            connect(server.address) as one,
+            connect(server.address) as two,
+            asyncio.timeout(LIMIT_SECONDS),
+        ):
+            rooms = [await session.join(room) for session in (one, two)]
+            await asyncio.gather(*(joined.update("votes", do="increment") for joined in rooms for _ in range(3)))
+            assert await rooms[0].get("votes") == 6
+
+
+async def test_t16_a_warning_of_the_server_is_one_in_the_log(room: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever goes on by the raw door; no room, value or user is named."""
+    with running(settings={"WRITES_PER_SECOND": 0.5, "WRITES_BURST": 3}) as server:
+        async with connect(server.address) as session, asyncio.timeout(LIMIT_SECONDS):
+            await session.join(room)
+            for _ in range(3):
+                await session.call("room.broadcast", room=room, event="e")
+            for _ in range(3):
+                with pytest.raises(RateLimited):
+                    await session.call("room.broadcast", room=room, event="e")
+            assert session.state == "open"
+        told = [record.getMessage() for record in caplog.records if record.name == "sessionstore_app.client"]
+        assert len(told) == 1
+        assert "RATE_LIMITED. It refused 2 in a row, and closes the connection after 4; wait for" in told[0]
+        assert room not in told[0]
 
 
 async def test_a_block_ends_at_once_while_the_server_is_away(room: str) -> None:

@@ -19,7 +19,7 @@ from django.http import HttpResponse
 from django.test import AsyncClient, AsyncRequestFactory, Client
 from django.urls import include, path
 
-from sessionstore_app import httpcaller, mint_token, rooms, views
+from sessionstore_app import httpcaller, mint_token, ratelimit, rooms, views
 from sessionstore_app.core import clock
 from sessionstore_app.handlers import HANDLERS
 from sessionstore_app.handlers.socket import Handler
@@ -38,6 +38,7 @@ urlpatterns = [path("deep/store/", include("sessionstore_app.urls", namespace="e
 def fresh_allowances() -> Iterator[None]:
     yield
     httpcaller._buckets.clear()
+    ratelimit.room_buckets.clear()
 
 
 def _token(principal: str = "ops", **granted: Any) -> str:
@@ -169,11 +170,38 @@ def test_t16_clearing_costs_a_write(second: Callable[[float], None]) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_t16_the_allowances_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those of who called last are."""
-    monkeypatch.setattr(httpcaller, "_CALLERS_KEPT", 2)
+    """Those of who called last are, and those of the rooms written to last."""
+    monkeypatch.setattr(ratelimit, "BUCKETS_KEPT", 2)
     for principal in ("a", "b", "a", "c"):
-        result_of(Caller(_token(principal)).ask("room.set", room="r", key="k", value=1))
+        result_of(Caller(_token(principal)).ask("room.set", room=f"of {principal}", key="k", value=1))
     assert list(httpcaller._buckets) == ["a", "c"]
+    assert list(ratelimit.room_buckets) == ["of a", "of c"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_t16_all_principals_share_a_rooms_writes_and_who_waits_as_told_is_let_in(
+    second: Callable[[float], None], settings: Any
+) -> None:
+    """The project's own code is not counted, before or after."""
+    settings.SESSIONSTORE = {**settings.SESSIONSTORE, "ROOM_WRITES_BURST": 4, "ROOM_WRITES_PER_SECOND": 0.5}
+    one, other = Caller(_token("one")), Caller(_token("other"))
+    for number in range(10):
+        rooms.set("r", "own", number)
+    result_of(one.ask("room.write", room="r", ops=[{"key": f"k{n}", "value": n} for n in range(3)]))
+    ops = [{"key": f"k{n}", "value": 0} for n in range(2)]
+    for _ in range(10):
+        error = refusal_of(other.ask("room.write", room="r", ops=ops), "RATE_LIMITED")
+        assert (error["data"]["retry_after_seconds"], error["data"]["limit"]) == (2, 0.5)
+        assert "room" in error["data"]["hint"]
+    rooms.set("r", "own", "still")
+    second(1.9)
+    refusal_of(other.ask("room.write", room="r", ops=ops), "RATE_LIMITED")
+    second(0.1)
+    result_of(other.ask("room.write", room="r", ops=ops))
+    # The refusals cost neither of them anything of their own: five at once, of which these were two and three.
+    result_of(other.ask("room.write", room="s", ops=[{"key": f"k{n}", "value": 0} for n in range(3)]))
+    result_of(one.ask("room.set", room="t", key="k", value=0))
+    assert rooms.get("r", "own") == "still"
 
 
 # --- transactions

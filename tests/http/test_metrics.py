@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
+from sessionstore_app import ratelimit
 from sessionstore_app.metrics import COUNTED
 from sessionstore_app.services.line import Counters
 from tests.support.guests import Guests
@@ -44,6 +45,7 @@ def _figures(answer: Answer) -> dict[str, float]:
     assert {label for sample in samples for label in sample.labels.items()} == {
         ("state", "ACTIVE"),
         ("state", "DISCONNECTED"),
+        *(("kind", kind) for kind in ratelimit.KINDS),
     }
     return {family.name: family.samples[0].value for family in families}
 

@@ -178,6 +178,21 @@ test("a reconnect resumes with the newest token and with the position of each ro
   assert.equal(room.joined, true);
 });
 
+test("T16: the server's warning, or any other news that this version does not know, does no harm", async () => {
+  const world = new World();
+  const session = await world.connect();
+  const room = await world.join(session);
+  const errors = [];
+  session.onError((error) => errors.push(error));
+  const warning = { reason: "RATE_LIMITED", retry_after_seconds: 2, refused: 51, closes_after: 101, hint: "Wait." };
+  await world.socket.notify("session.warning", warning);
+  await world.socket.notify("session.to_come", { listener_id: "l1" });
+  await world.socket.receive({ jsonrpc: "2.0", method: "room.to_come" });
+  assert.deepEqual(errors, []);
+  assert.deepEqual([session.state, room.joined], ["open", true]);
+  assert.equal(world.sockets.length, 1);
+});
+
 test("coming online dials at once", async () => {
   const world = new World();
   await world.connect();

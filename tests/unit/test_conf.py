@@ -43,6 +43,10 @@ def test_defaults_are_those_documented() -> None:
         "stalled_seconds": 30,
         "writes_per_second": 20,
         "writes_burst": 100,
+        "room_writes_per_second": 200,
+        "room_writes_burst": 1_000,
+        "joins_per_minute": 60,
+        "joins_burst": 100,
         "sockets_per_user": 10,
         "sockets_per_address": 100,
         "sockets_per_process": 10_000,
@@ -164,8 +168,15 @@ def test_p6_what_may_be_0_may_be_0(name: str) -> None:
 
 
 def test_durations_and_rates_may_have_fractions() -> None:
-    loaded = load({"HEARTBEAT_SECONDS": 0.5, "WRITES_PER_SECOND": 0.25, "HISTORY_DAYS": 1.5})
-    assert (loaded.heartbeat_seconds, loaded.writes_per_second, loaded.history_days) == (0.5, 0.25, 1.5)
+    given = {
+        "HEARTBEAT_SECONDS": 0.5,
+        "WRITES_PER_SECOND": 0.25,
+        "ROOM_WRITES_PER_SECOND": 0.5,
+        "JOINS_PER_MINUTE": 1.5,
+        "HISTORY_DAYS": 1.5,
+    }
+    loaded = load(given)
+    assert {name: getattr(loaded, name.lower()) for name in given} == given
 
 
 def test_counts_are_whole_numbers() -> None:

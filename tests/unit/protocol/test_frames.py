@@ -186,5 +186,12 @@ def test_a_message_to_a_session_says_who_sent_it() -> None:
     assert notification(text, "session.message") == told
 
 
+@pytest.mark.parametrize("wait", [2.5, None])
+def test_t16_a_warning_says_what_comes_and_how_to_avoid_it(wait: float | None) -> None:
+    text = frames.session_warning("RATE_LIMITED", wait, refused=51, closes_after=101, hint="Wait.")
+    told = {"reason": "RATE_LIMITED", "retry_after_seconds": wait, "refused": 51, "closes_after": 101, "hint": "Wait."}
+    assert notification(text, "session.warning") == told
+
+
 def test_who_lost_a_lock_is_told_which() -> None:
     assert notification(frames.lock_lost("l", 5), "lock.lost") == {"name": "l", "sequence": 5}
