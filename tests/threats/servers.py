@@ -25,7 +25,9 @@ def documented_flags(kind: Kind) -> list[str]:
     return found
 
 
-class _Flagged(Server):
+class FlaggedServer(Server):
+    """A server whose command ends in these flags."""
+
     flags: Sequence[str] = ()
 
     def _command(self) -> list[str]:
@@ -40,10 +42,10 @@ def flagged(
     *,
     settings: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
-) -> Iterator[Server]:
+) -> Iterator[FlaggedServer]:
     """A server with a database of its own and the documented flags, or these; no traceback in its log at the end."""
     with database() as url, tempfile.TemporaryDirectory(prefix="sessionstore-server-") as folder:
-        server = _Flagged(url, Path(folder) / "log.txt", kind=kind, settings=settings, environment=environment)
+        server = FlaggedServer(url, Path(folder) / "log.txt", kind=kind, settings=settings, environment=environment)
         server.flags = documented_flags(kind) if flags is None else flags
         try:
             server.start()
