@@ -28,9 +28,9 @@ EACH_KIB: Final = 256 + 64
 
 @pytest.fixture(scope="module", params=["uvicorn", "daphne"])
 def crowded(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """It has few places for those without an address of their own."""
+    """It has few places for one address, and nobody loses one while others still come."""
     kind = cast("Kind", request.param)
-    with flagged(kind, settings={"SOCKETS_PER_ADDRESS": PLACES}) as server:
+    with flagged(kind, settings={"SOCKETS_PER_ADDRESS": PLACES, "OPEN_SECONDS": 120}) as server:
         yield server
 
 
