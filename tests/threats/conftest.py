@@ -1,4 +1,6 @@
-"""Both server programs as operations.md starts them, behind a proxy of the same machine and with one foreign Origin."""
+"""Both server programs as operations.md starts them, behind a proxy of the same machine and with one foreign Origin;
+they log all that they can.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +16,18 @@ from tests.threats.origins import ALLOWED
 from tests.threats.servers import flagged
 
 _SETTINGS = {"ALLOWED_ORIGINS": [ALLOWED], "TRUSTED_PROXIES": ["127.0.0.1"]}
+_TALKATIVE = {"LOG_LEVEL": "DEBUG"}
 
 
 @pytest.fixture(scope="session")
 def guarded_uvicorn() -> Iterator[Server]:
-    with flagged("uvicorn", settings=_SETTINGS) as server:
+    with flagged("uvicorn", settings=_SETTINGS, environment=_TALKATIVE) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def guarded_daphne() -> Iterator[Server]:
-    with flagged("daphne", settings=_SETTINGS) as server:
+    with flagged("daphne", settings=_SETTINGS, environment=_TALKATIVE) as server:
         yield server
 
 

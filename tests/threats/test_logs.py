@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -16,21 +15,13 @@ from tests.shell.test_params import GOOD
 from tests.support.guests import Guests
 from tests.support.hostile import HOSTILE
 from tests.support.http import Http
-from tests.support.server import Kind, Server
+from tests.support.server import Server
 from tests.threats.rawsocket import RawSocket
-from tests.threats.servers import flagged
 
 CANARY = "canary-5e1d"
 FORGED = "\r\nERROR sessionstore_app: forged\x1b[31m\x85\u2028"
 # Everything that is not printed as a line, a page or a terminal would take it.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-@pytest.fixture(scope="module", params=["uvicorn", "daphne"])
-def talkative(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """It logs all that it can."""
-    with flagged(cast("Kind", request.param), environment={"LOG_LEVEL": "DEBUG"}) as server:
-        yield server
 
 
 def _marked(value: Any) -> Any:
@@ -46,11 +37,11 @@ def _marked(value: Any) -> Any:
             return value
 
 
-async def test_t22_t23_no_call_leaves_anything_in_the_log(talkative: Server, room: str) -> None:
+async def test_t22_t23_no_call_leaves_anything_in_the_log(guarded: Server, room: str) -> None:
     """Neither what is done nor what is refused, over the socket or over HTTP; nor whose token it was."""
     token = mint_token(CANARY, roles=[CANARY], permissions=PERMISSIONS, store={CANARY: CANARY})
-    http = Http(talkative.host, token)
-    async with Guests(talkative) as guests:
+    http = Http(guarded.host, token)
+    async with Guests(guarded) as guests:
         wire = await guests.open(token=token, environment=CANARY, client={"name": CANARY, "version": CANARY})
         await wire.call("room.join", room=f"{room}/{CANARY}")
         await wire.call("room.set", room=f"{room}/{CANARY}", key=CANARY, value=CANARY)
@@ -64,7 +55,7 @@ async def test_t22_t23_no_call_leaves_anything_in_the_log(talkative: Server, roo
             await wire.expect_frame(len(wire.frames))
             await http.post(text.encode())
         opened = wire.session["resume_token"]
-    log = talkative.log
+    log = guarded.log
     assert CANARY not in log
     assert "forged" not in log
     assert token not in log
@@ -72,14 +63,14 @@ async def test_t22_t23_no_call_leaves_anything_in_the_log(talkative: Server, roo
 
 
 @pytest.mark.parametrize("name", [b"Origin", b"User-Agent", b"Accept-Language", b"Cookie", b"X-Forwarded-For", b"Host"])
-async def test_t18_t23_no_header_writes_a_line_of_the_log(talkative: Server, name: bytes) -> None:
+async def test_t18_t23_no_header_writes_a_line_of_the_log(guarded: Server, name: bytes) -> None:
     """A refused Origin is named, because its owner looks for it; escaped, and cut. Who is there already stays."""
-    before = len(talkative.log)
-    async with Guests(talkative) as guests:
+    before = len(guarded.log)
+    async with Guests(guarded) as guests:
         witness = await guests.open()
-        await _shake_all(talkative, name)
+        await _shake_all(guarded, name)
         await witness.assert_silent()
-    written = talkative.log[before:]
+    written = guarded.log[before:]
     ours = [line for line in written.split("\n") if "sessionstore_app" in line]
     assert not [line for line in ours if _CONTROL.search(line)]
     assert max(map(len, ours), default=0) < 600
