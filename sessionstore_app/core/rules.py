@@ -170,10 +170,10 @@ def _described(grant: Granted) -> str:
 def rule(who: Who) -> Rule:
     """The rule that somebody wrote down: one grant, or several. Raises TypeError for what is none."""
     grants = [who] if isinstance(who, Granted) else who
-    if not isinstance(grants, Iterable):
+    if not isinstance(grants, Iterable) or isinstance(grants, Mapping):
         raise TypeError(f"{who!r} says of nobody that it may; name roles, EVERYONE, OWNER, CREATOR or a permission.")
-    found = frozenset(grants)
+    found = list(grants)
     for grant in found:
-        if not isinstance(grant, Granted):
+        if not isinstance(grant, Granted) or grant == "":
             raise TypeError(f"{grant!r} is no role, and nobody that a rule can mean.")
-    return Rule(found)
+    return Rule(frozenset(found))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,3 +128,36 @@ def test_a_pattern_without_a_star_is_exact() -> None:
     assert p.is_exact("a")
     assert not p.is_exact("a*")
     assert not p.is_exact("*")
+
+
+@MANY
+@given(patterns, patterns)
+def test_two_patterns_overlap_where_some_text_matches_both(one: str, other: str) -> None:
+    """Over the letters that these patterns have, the shortest such text is no longer than both of them together."""
+    longest = max(1, len(one.strip("*")) + len(other.strip("*")))
+    words = ("".join(word) for length in range(1, longest + 1) for word in product("ab/", repeat=length))
+    assert p.overlap(one, other) is any(_names(one, word) and _names(other, word) for word in words)
+    assert p.overlap(one, other) is p.overlap(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "meet"),
+    [
+        ("a", "a", True),
+        ("a", "b", False),
+        ("a", "*", True),
+        ("*", "*", True),
+        ("a*", "ab*", True),
+        ("ab*", "ac*", False),
+        ("*a", "*ba", True),
+        ("*ab", "*bb", False),
+        ("a*", "*b", True),
+        ("ab*", "*bc", True),
+        ("hand/1", "hand/*", True),
+        ("hand", "hand/*", False),
+        ("hand/", "hand/*", True),
+    ],
+)
+def test_patterns_that_name_the_same_keys(one: str, other: str, meet: bool) -> None:
+    assert p.overlap(one, other) is meet
+    assert p.overlap(other, one) is meet
