@@ -3,13 +3,16 @@
 import {
   connect,
   quote,
+  AccessDenied,
   SessionStoreError,
   VersionConflict,
   type Entry,
   type FilterFault,
   type LockInfo,
+  type ObserveInfo,
   type Peer,
   type PropertiesSet,
+  type RefusingRule,
   type Room,
   type Session,
   type SessionEvent,
@@ -85,12 +88,66 @@ export function typedObservers(session: Session<Meeting>): Stop[] {
   ];
 }
 
+export function typedPatterns({ store }: Room<Meeting>) {
+  store.observe("spotlight", (entry) => same<Entry<string>>()(entry));
+  store.observe("hand/ann", (entry) => same<Entry<number>>()(entry));
+  store.observe(["pinned", "spotlight"], ({ value }) => same<Pin[] | string | null>()(value));
+  store.observe("*", ({ value }) => same<Pin[] | string | number | null>()(value));
+  store.observe("*/ann", ({ value }) => same<Pin[] | string | number | null>()(value));
+
+  // @ts-expect-error no such key
+  store.observe("pined", () => {});
+  // @ts-expect-error no such key among others that there are
+  store.observe(["pinned", "pined"], () => {});
+  // @ts-expect-error no such key
+  store.value("hands/ann");
+  // @ts-expect-error no such key
+  void store.write([{ key: "pined", value: null }]);
+}
+
+interface Open extends Meeting {
+  [other: string]: any;
+}
+
+export async function openKeys({ store }: Room<Open>) {
+  same<Pin[] | null>()(await store.get("pinned"));
+  same<number | null>()(await store.get("hand/ann"));
+  await store.set("whatever", { at: 1 });
+
+  // @ts-expect-error a value of another key's type
+  await store.set("spotlight", 5);
+}
+
+export async function askingBeforehand(room: Room<Meeting>, untyped: Room) {
+  same<string | null>()(room.type);
+  same<boolean>()(await room.can("write", "hand/ann"));
+  same<boolean>()(await room.can("see_peers"));
+  same<boolean>()(await untyped.can("read", "anything"));
+
+  // @ts-expect-error which key?
+  await room.can("write");
+  // @ts-expect-error no such key
+  await room.can("read", "pined");
+  // @ts-expect-error it takes no key
+  await room.can("clear", "pinned");
+  // @ts-expect-error no such act
+  await untyped.can("delete", "anything");
+}
+
 export async function untypedKeysAndErrors() {
   const session = await connect();
+  same<Session<Record<string, any>>>()(session);
   const room = await session.join("any");
+  room.store.observe("any*", ({ value, reason }, info) => {
+    const text: string = value.at[0].text;
+    same<string>()(text);
+    same<string | undefined>()(reason);
+    same<ObserveInfo>()(info);
+  });
   try {
     await room.store.set("anything", { at: [1, null, "two"] });
   } catch (error) {
+    if (error instanceof AccessDenied) same<RefusingRule | undefined>()(error.rule);
     if (error instanceof VersionConflict) same<Entry | undefined>()(error.current);
     if (error instanceof SessionStoreError) same<number | undefined>()(error.retryAfterSeconds);
   }

@@ -66,7 +66,7 @@ export interface Principal {
 
 export interface Entry<Value = any> {
   readonly key: string;
-  /** null: there is no such key. */
+  /** null: there is no such key, or this session may not read it. */
   readonly value: Value | null;
   readonly version: number;
   /** null: the server. */
@@ -74,6 +74,8 @@ export interface Entry<Value = any> {
   readonly at: string | null;
   /** This write had been applied before, by an earlier attempt. */
   readonly duplicate?: boolean;
+  /** Why there is no value where it is not that there is none: `ACCESS_DENIED`. */
+  readonly reason?: string;
 }
 
 export interface Limits {
@@ -182,6 +184,9 @@ export interface Store<S extends object = Record<string, any>> {
   value<K extends Key<S>>(key: K): S[K] | null | undefined;
 }
 
+/** What one may ask about beforehand; a key is read or written. */
+export type Act<S> = [action: "read" | "write", key: Key<S>] | [action: "broadcast" | "clear" | "see_peers"];
+
 export interface Peers {
   readonly list: Peer[];
   readonly count: number;
@@ -193,9 +198,13 @@ export interface Room<S extends object = Record<string, any>> {
   readonly epoch: string | null;
   readonly version: number;
   readonly roles: string[];
+  /** The name of its type; null: it has none. */
+  readonly type: string | null;
   readonly joined: boolean;
   readonly store: Store<S>;
   readonly peers: Peers;
+  /** Would it be allowed now? */
+  can(...act: Act<S>): Promise<boolean>;
   /** A message that is not stored. Resolves to the number of receivers. */
   broadcast(event: string, data?: unknown): Promise<number>;
   onMessage<Data = any>(event: string, listener: (message: Message<Data>) => void): Stop;
@@ -401,6 +410,19 @@ export interface ErrorDetail {
   actual?: number;
   /** What is wrong with a filter, and where. */
   errors?: readonly FilterFault[];
+  /** The rule of the room's type that refused. */
+  rule?: RefusingRule;
+}
+
+export interface RefusingRule {
+  readonly room_type: string;
+  /** Such as `write`. */
+  readonly action: string;
+  /** Who may, in words: `role host`. Empty: server code. */
+  readonly who: readonly string[];
+  readonly key?: string;
+  /** Keys and patterns of which this session may do that. */
+  readonly allowed?: readonly string[];
 }
 
 export interface FilterFault {
@@ -420,6 +442,7 @@ export class SessionStoreError extends Error implements ErrorDetail {
   readonly limit?: number;
   readonly actual?: number;
   readonly errors?: readonly FilterFault[];
+  readonly rule?: RefusingRule;
 }
 
 export class ParseError extends SessionStoreError {}

@@ -157,9 +157,9 @@ export interface WriteRequest {
 export interface Write extends WriteRequest, Deferred {
   op: number;
   /** It may have reached the server. */
-  sent: boolean;
+  sent?: boolean;
   /** It waited for a connection, or lost one. Its caller may have stopped waiting. */
-  late: boolean;
+  late?: boolean;
 }
 /** One write is under way at a time: that keeps order, retry and `op` exact. */
 export interface Queue {
@@ -189,9 +189,7 @@ export interface Observed {
   wanted(): string[];
   observe(patterns: string | string[], listener: Listener): Public.Stop;
   value(key: string): any;
-  apply(news: Public.Entry[]): void;
-  /** @param version  of the snapshot, or null where it is of another epoch: versions of ours mean nothing in that */
-  replace(news: Public.Entry[], version: number | null): void;
+  adopt: AdoptEntries;
   /** Gives those who wait for an armed pattern its present values; an exact key without one as null. */
   greet(): void;
   /** The server does not allow it. */
@@ -199,11 +197,25 @@ export interface Observed {
   disarm(patterns: string[]): void;
   clear(): void;
 }
+/**
+ * Takes what is newer than what is held, and greets. A key gets or loses its value also where the news are as new as
+ * what is held: what may not be read any more is shown without a value, and later again, under the version it has.
+ * @param version  of which all of this is true; -1 where it may be old, as the answer to a write may; null where it is
+ *   of another epoch, which is a snapshot: versions of ours mean nothing in that
+ * @param patterns  that are observed from here on
+ * @param whole  whether it is a snapshot: what it does not name has no value
+ */
+export type AdoptEntries = (
+  news: Public.Entry[],
+  patterns: string[],
+  version: number | null,
+  whole?: boolean,
+) => void;
 export type Covers = (patterns: Iterable<string>, key: string) => boolean;
 export type Tell = (observer: Observer, entry: Public.Entry, initial: boolean) => void;
 /** What a pattern's new observer has to be told. */
 export type Present = (observer: Observer, pattern: string) => Public.Entry[];
-export type MakeObserved = (logger: Public.Logger, isOwn: (entry: Public.Entry) => boolean) => Observed;
+export type MakeObserved = (logger: Public.Logger, link: Link) => Observed;
 
 // store.js, peers.js, room.js
 export interface Store extends Public.Store<any> {
@@ -212,8 +224,7 @@ export interface Store extends Public.Store<any> {
   complete(): boolean;
   /** Keeps patterns observed for as long as the room is joined. */
   hold(patterns: string[]): void;
-  /** @param version  of a snapshot, or null where it is of another epoch @param whole  whether it is a snapshot */
-  adopt(entries: Public.Entry[], patterns: string[], version: number | null, whole: boolean): void;
+  adopt: AdoptEntries;
   /**
    * Our own write was answered. @returns the result
    * @param epoch  of the room when it was sent: after a clear, the version of an older write means nothing
@@ -248,12 +259,13 @@ export interface Joined extends Position {
   peers: Public.Peer[];
   count: number;
   complete?: boolean;
+  type?: string;
 }
 /** Takes over what the server says about entries. @param reason  why the epoch is another, if it is */
 export type Take = (
   news: { epoch: string; version?: number; entries?: Public.Entry[]; changes?: Public.Entry[] },
   patterns: string[],
-  whole: boolean,
+  whole?: boolean,
   reason?: string,
 ) => void;
 export interface Room extends Mutable<Public.Room<any>> {
@@ -263,6 +275,8 @@ export interface Room extends Mutable<Public.Room<any>> {
   left: Error | null;
   /** Settled by the first join. */
   entered: Promise<any>;
+  /** Asks about this room, if it was not left. */
+  ask: Request;
   /** Its name, if it was not left. */
   present(): string;
   /** How far we followed the room, if all we observe is held. */

@@ -34,7 +34,7 @@ export const makeQueue = (link, keep, report) => {
         last.params = request.params;
         return last.promise;
       }
-      const write = { ...request, ...deferred(), op: link.nextOp(), sent: false, late: false };
+      const write = { ...request, ...deferred(), op: link.nextOp() };
       if (offline) delay(write);
       writes.push(write);
       queue.pump();

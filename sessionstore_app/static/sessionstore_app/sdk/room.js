@@ -29,9 +29,10 @@ export const makeRoom = (name, context) => {
   const adopt = (joined, patterns, whole) => {
     if (room.left) return;
     const first = !room.epoch;
-    room.roles = joined.roles;
-    take(joined, patterns, whole || !!joined.complete);
-    room.peers.replace(joined.peers, joined.count);
+    const { roles, type = null, peers, count, complete } = joined;
+    Object.assign(room, { roles, type });
+    take(joined, patterns, whole || !!complete);
+    room.peers.replace(peers, count);
     room.joined = true;
     context.entered(room, first);
     entered.resolve(room);
@@ -49,7 +50,7 @@ export const makeRoom = (name, context) => {
     const same = params.epoch === room.epoch;
     for (const { session_id, reason } of params.left ?? [])
       if (session_id === link.opened.session_id) return expelled(errorFor(reason));
-    if (method === "room.changed") return same ? take(params, [], false) : room.resync();
+    if (method === "room.changed") return same ? take(params, []) : room.resync();
     if (method === "room.peers") room.peers.merge(params);
     else if (method === "room.snapshot") take(params, [], true);
     else if (method === "room.cleared" && !same) take(params, [], true, params.reason);
@@ -59,8 +60,7 @@ export const makeRoom = (name, context) => {
     const observe = room.store.patterns();
     early = [];
     try {
-      const params = { room: name, observe, since };
-      await link.ask("room.join", params, (joined) => adopt(joined, observe, !since));
+      await link.ask("room.join", { room: name, observe, since }, (joined) => adopt(joined, observe, !since));
     } catch (/** @type {any} */ error) {
       if (error.reason !== "DISCONNECTED" && !room.left) expelled(error);
     }
@@ -72,10 +72,13 @@ export const makeRoom = (name, context) => {
     epoch: null,
     version: 0,
     roles: [],
+    type: null,
     joined: false,
     peers: makePeers(listeners),
     /** @type {any} */
     store: null,
+    ask: async (method, params, accept) => link.ask(method, { room: room.present(), ...params }, accept),
+    can: (...[action, key]) => room.ask("room.can", { action, key }, ({ allowed }) => allowed),
     async broadcast(event, data = null) {
       return link.request("room.broadcast", { room: room.present(), event, data }, ({ count }) => count);
     },

@@ -14,7 +14,7 @@ const GOODBYE_MS = 2000;
 
 /** @type {T.OpenSession} */
 export const openSession = (settings) => {
-  const { logger, clock, connectTimeoutMs } = settings;
+  const { logger, clock } = settings;
   const opening = deferred();
   const listeners = makeListeners(logger);
   /** @type {Map<string, T.Room>} */
@@ -63,7 +63,7 @@ export const openSession = (settings) => {
     ended(error) {
       timers.forEach((timer) => clock.clearTimeout(timer));
       queue.abandon(null, error);
-      for (const room of [...rooms.values()]) room.depart(error);
+      for (const room of rooms.values()) room.depart(error);
       opening.reject(error);
     },
   });
@@ -71,12 +71,7 @@ export const openSession = (settings) => {
 
   /** @type {T.RoomContext} */
   const context = {
-    link,
-    queue,
-    logger,
-    report,
-    clock,
-    listeners,
+    ...{ link, queue, logger, report, clock, listeners },
     entered(room, first) {
       if (first) listeners.emit("room", room);
       queue.pump();
@@ -113,7 +108,7 @@ export const openSession = (settings) => {
       if (link.state === "closed") throw errorFor("DISCONNECTED", { hint: link.detail.reason });
       const room = rooms.get(name) ?? makeRoom(name, context);
       room.store.hold(observe);
-      if (!rooms.has(name)) room.reenter(false);
+      if (!rooms.has(name)) room.reenter();
       rooms.set(name, room);
       await room.entered;
       await room.store.arm();
@@ -127,7 +122,8 @@ export const openSession = (settings) => {
     },
   };
 
-  if (connectTimeoutMs) later(connectTimeoutMs, () => link.opened || link.end({ reason: "CONNECT_TIMEOUT" }));
+  if (settings.connectTimeoutMs)
+    later(settings.connectTimeoutMs, () => link.opened || link.end({ reason: "CONNECT_TIMEOUT" }));
   if (settings.warnUnsaved) link.on("beforeunload", (event) => queue.size() && event.preventDefault());
   link.dial();
   return opening.promise;

@@ -7,12 +7,9 @@ import { makeObserved } from "./observed.js";
 
 /** @type {T.MakeStore} */
 export const makeStore = (room, { link, queue, logger, report }) => {
-  const observed = makeObserved(logger, ({ by }) => by?.session_id === link.opened?.session_id);
+  const observed = makeObserved(logger, link);
   /** @type {Promise<void>?} */
   let arming = null;
-
-  /** @type {T.Request} */
-  const ask = async (method, params, accept) => link.ask(method, { room: room.present(), ...params }, accept);
 
   /** @type {T.StoreWrite} */
   const write = (method, params, repeatable = true, replaces) => {
@@ -35,8 +32,8 @@ export const makeStore = (room, { link, queue, logger, report }) => {
 
   const observe = async (/** @type {string[]} */ keys) => {
     try {
-      await ask("room.observe", { keys }, ({ epoch, version, entries }) =>
-        epoch === room.epoch ? store.adopt(entries, keys, version, false) : room.resync(),
+      await room.ask("room.observe", { keys }, ({ epoch, version, entries }) =>
+        epoch === room.epoch ? store.adopt(entries, keys, version) : room.resync(),
       );
     } catch (/** @type {any} */ error) {
       if (error.reason === "DISCONNECTED" || room.left) throw error;
@@ -53,9 +50,9 @@ export const makeStore = (room, { link, queue, logger, report }) => {
     try {
       observed.greet();
       while (room.joined && link.state === "open") {
-        const surplus = [...observed.armed].filter((pattern) => !observed.wanted().includes(pattern));
-        observed.disarm(surplus);
-        if (surplus.length) await ask("room.unobserve", { keys: surplus });
+        const keys = [...observed.armed].filter((pattern) => !observed.wanted().includes(pattern));
+        observed.disarm(keys);
+        if (keys.length) await room.ask("room.unobserve", { keys });
         else if (missing().length) await observe(missing());
         else break;
       }
@@ -83,9 +80,9 @@ export const makeStore = (room, { link, queue, logger, report }) => {
         update.do === "append" ? !!update.unique : update.do !== "increment",
       ),
     write: (ops) => write("room.write", () => ({ ops: ops.map(written) })),
-    get: async (key) => (await store.getEntry(key)).value,
-    getEntry: (key) => ask("room.get", { key }),
-    snapshot: (patterns) => ask("room.snapshot", { keys: patterns && [patterns].flat() }),
+    get: (key) => room.ask("room.get", { key }, ({ value }) => value),
+    getEntry: (key) => room.ask("room.get", { key }),
+    snapshot: (patterns) => room.ask("room.snapshot", { keys: patterns && [patterns].flat() }),
     observe(patterns, listener) {
       room.present();
       const stop = observed.observe(patterns, listener);
@@ -103,14 +100,9 @@ export const makeStore = (room, { link, queue, logger, report }) => {
       const more = patterns.filter((pattern) => !observed.wanted().includes(pattern));
       if (more.length) observed.observe(more, () => {});
     },
-    adopt(entries, patterns, version, whole) {
-      if (whole) observed.replace(entries, version);
-      else observed.apply(entries);
-      for (const pattern of patterns) observed.armed.add(pattern);
-      observed.greet();
-    },
+    adopt: observed.adopt,
     written(result, epoch) {
-      if (epoch === room.epoch) observed.apply(result.entries ?? [result]);
+      if (epoch === room.epoch) store.adopt(result.entries ?? [result], [], -1);
       return result;
     },
     disarm: () => observed.armed.clear(),
