@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.utils.translation import gettext_lazy as _
 
 
@@ -15,5 +15,10 @@ class SessionStoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks, and hear of logins that end."""
         from sessionstore_app import checks  # noqa: F401  # needs the app registry
+
+        if apps.is_installed("django.contrib.auth"):
+            from sessionstore_app.services import loginsignals
+
+            loginsignals.connect()

@@ -64,6 +64,8 @@ class Settings:
     node_lease_seconds: float = 15
     node_renew_seconds: float = 5
     reap_seconds: float = 2
+    # How often it is looked whether Django still knows the users of open sessions, though no signal told of a change.
+    recheck_seconds: float = 300
     # How long a room keeps its store after the last peer left; and one that only the server wrote to.
     grace_seconds: float = 0
     room_idle_seconds: float = 3_600
@@ -147,6 +149,7 @@ _POSITIVE = {
     "node_lease_seconds",
     "node_renew_seconds",
     "reap_seconds",
+    "recheck_seconds",
     "forget_seconds",
     "open_seconds",
     "sessions_per_page",

@@ -109,6 +109,17 @@ class Session(models.Model):
     )
     state = models.CharField(_("state"), max_length=16, choices=SessionState, default=SessionState.ACTIVE)
     roles = models.JSONField(_("roles"), default=list, blank=True)
+    # Its user's groups as they were last looked at; null where no Django login opened it. What is gone from them since
+    # then is taken from `roles`, which may hold others.
+    granted = models.JSONField(null=True, editable=False)
+    permissions = models.JSONField(
+        _("permissions"),
+        default=list,
+        # During a deploy the code before still opens sessions.
+        db_default=[],
+        blank=True,
+        help_text=_("What its login or token permits."),
+    )
     properties = models.JSONField(
         _("properties"),
         default=dict,

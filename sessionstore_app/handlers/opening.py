@@ -12,6 +12,7 @@ from sessionstore_app.core.jsontext import Json, dumps
 from sessionstore_app.handlers.socket import Socket
 from sessionstore_app.protocol import frames, methods
 from sessionstore_app.services import endings, facts, identity, policy, record, rights, sessions, tokens
+from sessionstore_app.services.identity import Login
 from sessionstore_app.services.policy import ANONYMOUS, Identity
 from sessionstore_app.services.roomreading import Position
 from sessionstore_app.services.sessions import Opened
@@ -32,7 +33,7 @@ async def session_open(socket: Socket, params: methods.SessionOpen) -> str:
 
 async def _open(socket: Socket, params: methods.SessionOpen) -> str:
     connection = socket.connection
-    who = await _identify(socket, params.token)
+    who, login = await _identify(socket, params.token)
     if not socket.admit_user(who.principal):
         limit = conf.current().sockets_per_user
         socket.close_soon(CloseReason.ABORTED)
@@ -41,7 +42,7 @@ async def _open(socket: Socket, params: methods.SessionOpen) -> str:
     connection.batches = params.batch
     # Nothing leaves before the answer, so that what a resumed room lacks comes after it.
     connection.cork()
-    opened = await _open_or_resume(socket, who, params)
+    opened = await _open_or_resume(socket, who, login, params)
     try:
         rooms = await _rejoin(socket, opened, params.resume)
         rights.recheck_soon(socket.hub, socket.connection, opened.session.identity)
@@ -53,17 +54,18 @@ async def _open(socket: Socket, params: methods.SessionOpen) -> str:
     return _open_result(socket, opened, rooms)
 
 
-async def _identify(socket: Socket, token: str | None) -> Identity:
+async def _identify(socket: Socket, token: str | None) -> tuple[Identity, Login | None]:
     if token is not None:
         try:
-            return tokens.read_token(token)
+            return tokens.read_token(token), None
         except AccessDenied:
             socket.close_soon(CloseReason.ABORTED)
             raise
     key = identity.session_key(socket.handshake.cookies)
     if key is None:
-        return ANONYMOUS
-    return await record.ask(partial(identity.by_session_key, key))
+        return ANONYMOUS, None
+    found = await record.ask(partial(identity.by_session_key, key))
+    return found, None if found.is_anonymous else Login(key, found)
 
 
 async def _properties(socket: Socket, params: methods.SessionOpen) -> dict[str, str]:
@@ -82,16 +84,17 @@ async def _properties(socket: Socket, params: methods.SessionOpen) -> dict[str, 
     return {**fixed, **facts.accepted_proposals(params.properties)}
 
 
-async def _open_or_resume(socket: Socket, who: Identity, params: methods.SessionOpen) -> Opened:
+async def _open_or_resume(socket: Socket, who: Identity, login: Login | None, params: methods.SessionOpen) -> Opened:
     resume = params.resume
     try:
         if resume is not None:
             back = await sessions.resume_session(
-                socket.hub, socket.connection, who, resume.session_id, resume.resume_token
+                socket.hub, socket.connection, who, resume.session_id, resume.resume_token, login=login
             )
             if back is not None:
                 return back
-        return await sessions.open_session(socket.hub, socket.connection, who, await _properties(socket, params))
+        properties = await _properties(socket, params)
+        return await sessions.open_session(socket.hub, socket.connection, who, properties, login=login)
     except AccessDenied:
         socket.close_soon(CloseReason.ABORTED)
         raise

@@ -167,14 +167,16 @@ class Batch:
         self._views[session.id] = _View("", {}, frozenset())
         self._tell(session, Kind.STATE, State.ACTIVE)
 
-    def changed(self, session: Session, state: State | None = None) -> None:
-        """The session's row was changed, with `state` where that is a change of its state."""
+    def changed(self, session: Session, state: State | None = None, *, is_told: bool = False) -> None:
+        """The session's row was changed, with `state` where that is a change of its state. What `is_told` is told also
+        where no property shows it.
+        """
         self._changed_sessions[session.id] = session
         before = self._views[session.id]
         change = None
         if state is not None:
             change = self._tell(session, Kind.STATE, state)
-        elif before.properties != properties_of(session):
+        elif is_told or before.properties != properties_of(session):
             change = self._tell(session, Kind.PROPERTIES, State(session.state))
         if change is None or state is State.CLOSED:
             return
@@ -308,8 +310,8 @@ class Batch:
 
 
 _SESSION_FIELDS = (
-    "state", "roles", "properties", "revision", "node_id", "generation", "resume_hash", "expires_at", "lapses_at",
-    "closed_at", "close_reason",
+    "state", "roles", "granted", "permissions", "properties", "revision", "node_id", "generation", "resume_hash",
+    "expires_at", "lapses_at", "closed_at", "close_reason",
 )  # fmt: skip
 _ROOM_FIELDS = ("epoch", "roster", "emptied_at", "clears_at", "unmatched", "store_mark")
 

@@ -88,6 +88,21 @@ class ObserveMore:
 
 
 @dataclass(frozen=True, slots=True)
+class LookAgain:
+    """Sessions of whose users Django may say something else than it did."""
+
+    session_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """Sessions whose credential has ended; with `marks` of logins, those of them that are known by one of these."""
+
+    session_ids: tuple[str, ...]
+    marks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LockTold:
     """A session was given the lock it waited for, or lost the one it had."""
 
@@ -99,7 +114,7 @@ class LockTold:
 
 RoomEvent: TypeAlias = Changed | RosterDelta | RoomCleared | Said
 # What concerns sessions wherever they are; these belong to no room.
-NodeEvent: TypeAlias = TakenOver | SessionsChanged | Delivered | ObserveMore | LockTold
+NodeEvent: TypeAlias = TakenOver | SessionsChanged | Delivered | ObserveMore | LookAgain | Revoked | LockTold
 
 
 def encode(event: RoomEvent | NodeEvent, room: str, node_id: str) -> dict[str, Any]:
@@ -130,6 +145,10 @@ def _encode_node_event(event: NodeEvent) -> dict[str, Any]:
             return {"type": "delivered", "sessions": list(session_ids), "text": text}
         case ObserveMore(session_ids, room, patterns):
             return {"type": "observe", "sessions": list(session_ids), "about": room, "patterns": list(patterns)}
+        case LookAgain(session_ids):
+            return {"type": "look_again", "sessions": list(session_ids)}
+        case Revoked(session_ids, marks):
+            return {"type": "revoked", "sessions": list(session_ids), "marks": list(marks)}
         case LockTold(session_id, name, sequence, is_lost):
             type_ = "lost_lock" if is_lost else "granted_lock"
             return {"type": type_, "session": session_id, "name": name, "sequence": sequence}
@@ -159,14 +178,25 @@ def _decode_node_event(message: Mapping[str, Any]) -> NodeEvent:
             return TakenOver(session_id, _number(generation))
         case {"type": "sessions", "changes": list(changes)}:
             return SessionsChanged(_changes(changes))
-        case {"type": "delivered", "sessions": list(ids), "text": str(text)}:
-            return Delivered(_strings(ids), text)
-        case {"type": "observe", "sessions": list(ids), "about": str(room), "patterns": list(patterns)}:
-            return ObserveMore(_strings(ids), room, _strings(patterns))
+        case {"sessions": list(ids)}:
+            return _decode_event_for(_strings(ids), message)
         case {"type": "granted_lock", "session": str(session_id), "name": str(name), "sequence": sequence}:
             return LockTold(session_id, name, _number(sequence), is_lost=False)
         case {"type": "lost_lock", "session": str(session_id), "name": str(name), "sequence": sequence}:
             return LockTold(session_id, name, _number(sequence), is_lost=True)
+    raise ValueError("a message of unknown form")
+
+
+def _decode_event_for(session_ids: tuple[str, ...], message: Mapping[str, Any]) -> NodeEvent:
+    match message:
+        case {"type": "delivered", "text": str(text)}:
+            return Delivered(session_ids, text)
+        case {"type": "observe", "about": str(room), "patterns": list(patterns)}:
+            return ObserveMore(session_ids, room, _strings(patterns))
+        case {"type": "look_again"}:
+            return LookAgain(session_ids)
+        case {"type": "revoked", "marks": list(marks)}:
+            return Revoked(session_ids, _strings(marks))
     raise ValueError("a message of unknown form")
 
 

@@ -13,7 +13,7 @@ import concurrent.futures
 import contextvars
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
 from sessionstore_app.core import clock
@@ -27,8 +27,10 @@ from sessionstore_app.services.events import (
     Changed,
     Delivered,
     LockTold,
+    LookAgain,
     NodeEvent,
     ObserveMore,
+    Revoked,
     RoomCleared,
     RoomEvent,
     RosterDelta,
@@ -68,6 +70,9 @@ class Keeper(Protocol):
 
     async def rights_changed(self, connection: Connection) -> None:
         """The roles of a connection's session have changed: what it may no longer do ends."""
+
+    def look_again(self, connections: Collection[Connection]) -> None:
+        """Django may say something else of the users of these than it did: look soon."""
 
     async def observe_more(self, connection: Connection, event: ObserveMore) -> None:
         """A connection observes more of a room, and is given what there is."""
@@ -378,6 +383,15 @@ class Hub:
                     self.spawn(self.keeper.observe_more(connection, event))
             case LockTold():
                 self.served.tell_lock(event)
+            case _:
+                self._take_in_credentials(event)
+
+    def _take_in_credentials(self, event: LookAgain | Revoked) -> None:
+        match event:
+            case LookAgain(session_ids):
+                self.keeper.look_again(self.served.of(session_ids))
+            case Revoked():
+                self.served.revoke(event)
 
     async def _reopen(self) -> None:
         groups = [node_group(self.node_id), *map(room_group, list(self.rooms)), *self.feed.groups]

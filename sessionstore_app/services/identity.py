@@ -1,7 +1,11 @@
-"""Who a client is, by the Django session cookie of its handshake. Read once, when the session opens."""
+"""Who a client is, by the Django session cookie of its handshake. Read when the session opens, and once more when
+Django may say something else.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +16,31 @@ from django.http.cookie import parse_cookie
 
 from sessionstore_app.models import Session
 from sessionstore_app.services.policy import ANONYMOUS, PERMISSIONS, Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The Django session by which a client is known, and who that was when it was looked at last. Its key is a secret
+    that is in memory only.
+    """
+
+    key: str = field(repr=False)
+    seen: Identity
+
+    @property
+    def mark(self) -> str:
+        """What may be told of the key to other processes."""
+        return mark_of(self.key)
+
+
+def mark_of(key: str) -> str:
+    """The mark of a Django session's key, which nobody can guess from it."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def session_store() -> Any:
+    """The class of the project's engine for Django sessions."""
+    return import_module(settings.SESSION_ENGINE).SessionStore
 
 
 def session_key(cookie_header: str) -> str | None:
@@ -26,7 +55,7 @@ def by_session_key(key: str) -> Identity:
     from django.contrib import auth  # may not be installed
 
     request = HttpRequest()
-    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    store = session_store()(key)
     # Django would give the session another key where SECRET_KEY was rotated, and delete it where the password was
     # changed. This is no request whose answer could tell a browser, so the next one of the site's pages does it.
     store.cycle_key = store.flush = lambda: None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -44,6 +44,7 @@ from sessionstore_app.services import (
     watching,
 )
 from sessionstore_app.services.connection import Connection
+from sessionstore_app.services.credentials import Credentials
 from sessionstore_app.services.endings import disconnect
 from sessionstore_app.services.events import ObserveMore
 from sessionstore_app.services.hub import Hub
@@ -90,6 +91,7 @@ class Presence:
         self._unrecorded: list[tuple[Connection, CloseReason]] = []
         # Connections that may be in rooms that are not open to them any more, as long as that cannot be asked.
         self._unchecked: dict[Connection, None] = {}
+        self._credentials = Credentials()
         self._renewals = 0
         self._gauge = Gauge()
         # Of the store that holds the entries, as it was last seen.
@@ -112,6 +114,14 @@ class Presence:
         except Exception as error:  # whatever it was, what was taken must not stay open: its news does not come again
             self._unchecked[connection] = None
             logger.warning("What a session may no longer do could not be ended yet: %s", error)
+
+    def look_again(self, connections: Collection[Connection]) -> None:
+        """See `hub.Keeper`."""
+        self._credentials.look_soon(self.hub, connections)
+
+    async def look_at_all(self) -> None:
+        """See whether Django still knows the users of all sessions that are served, and what they may do."""
+        await self._credentials.look_at_all(self.hub)
 
     async def observe_more(self, connection: Connection, event: ObserveMore) -> None:
         """See `hub.Keeper`."""
@@ -176,6 +186,7 @@ class Presence:
         for connection, reason in unrecorded:
             await self.lost(connection, reason)
         await self.recheck()
+        self._credentials.try_again(self.hub)
         await self.hub.feed.heal()
         await locks.heal(self.hub.connections)
         # Last what needs the store of the entries: where it is away, the rest is done all the same.
@@ -305,6 +316,7 @@ async def _start() -> Hub:
     started.spawn(_every(lambda: conf.current().node_renew_seconds, presence.renew))
     started.spawn(_every(lambda: conf.current().reap_seconds, presence.reap))
     started.spawn(_every(lambda: conf.current().forget_seconds, presence.forget))
+    started.spawn(_every(lambda: conf.current().recheck_seconds, presence.look_at_all))
     hub.set_running(started)
     room_backend().live_on_this_loop()
     drain.at_sigterm(started)

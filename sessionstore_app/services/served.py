@@ -14,7 +14,7 @@ from sessionstore_app.core.properties import parse_roles
 from sessionstore_app.core.sessions import Kind, SessionChange, State
 from sessionstore_app.protocol import frames
 from sessionstore_app.services import policy
-from sessionstore_app.services.events import Delivered, LockTold, TakenOver
+from sessionstore_app.services.events import Delivered, LockTold, Revoked, TakenOver
 
 if TYPE_CHECKING:
     from sessionstore_app.services.connection import Connection
@@ -80,6 +80,13 @@ class Served:
         connection = self._connections.get(event.session_id)
         if connection is not None and connection.session and connection.session.generation < event.generation:
             connection.close(CloseReason.SESSION_TAKEN_OVER)
+
+    def revoke(self, event: Revoked) -> None:
+        """The credential of sessions has ended, and they with it."""
+        for connection in self.of(event.session_ids):
+            login = connection.session.login if connection.session is not None else None
+            if not event.marks or (login is not None and login.mark in event.marks):
+                connection.close(CloseReason.REVOKED)
 
     def take_in(self, changes: Iterable[SessionChange]) -> None:
         """Sessions ended, or have other properties or roles."""

@@ -22,6 +22,7 @@ from sessionstore_app.services import endings, jobs, private, record, rights, sp
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import ObserveMore, TakenOver
 from sessionstore_app.services.hub import Hub
+from sessionstore_app.services.identity import Login
 from sessionstore_app.services.jobs import Joined, Resumed, ResumedRoom
 from sessionstore_app.services.localroom import LocalRoom, Member
 from sessionstore_app.services.policy import Identity
@@ -33,7 +34,7 @@ logger = logging.getLogger("sessionstore_app")
 @dataclass(frozen=True, slots=True)
 class OpenSession:
     """What a connection knows of its session: `generation` is the one this socket serves, `revision` how far it is
-    told of what others did to it.
+    told of what others did to it, `login` by which Django session its client is known, if by one.
     """
 
     id: str
@@ -41,6 +42,7 @@ class OpenSession:
     generation: int
     revision: int
     author: Author
+    login: Login | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,12 @@ class JoinedRoom:
 
 
 async def open_session(
-    hub: Hub, connection: Connection, identity: Identity, properties: Mapping[str, str] | None = None
+    hub: Hub,
+    connection: Connection,
+    identity: Identity,
+    properties: Mapping[str, str] | None = None,
+    *,
+    login: Login | None = None,
 ) -> Opened:
     """Open a new session on a connection. Raises AccessDenied where the policy refuses it, ValueError for seeds of its
     private store that cannot be kept.
@@ -79,7 +86,7 @@ async def open_session(
     with in_transit(hub, session_id):
         async with private.seeded(session_id, seeds):
             own, happened = await record.run(job)
-        session = _session_of(session_id, identity, generation=1, revision=1)
+        session = _session_of(session_id, identity, generation=1, revision=1, login=login)
         is_there = _serve(hub, connection, session)
         await telling.tell(happened)
         if not is_there:
@@ -87,16 +94,18 @@ async def open_session(
     return Opened(session, token, resumed=False, properties=own)
 
 
-def _session_of(session_id: str, identity: Identity, *, generation: int, revision: int) -> OpenSession:
+def _session_of(
+    session_id: str, identity: Identity, *, generation: int, revision: int, login: Login | None
+) -> OpenSession:
     author = Author(SessionId(session_id), identity.principal)
     if identity.store:
         # Where seeds go they are by now: they are not kept with every socket.
         identity = replace(identity, store={})
-    return OpenSession(session_id, identity, generation, revision, author)
+    return OpenSession(session_id, identity, generation, revision, author, login)
 
 
 async def resume_session(
-    hub: Hub, connection: Connection, identity: Identity, session_id: str, token: str
+    hub: Hub, connection: Connection, identity: Identity, session_id: str, token: str, *, login: Login | None = None
 ) -> Opened | None:
     """Bring a session back on this connection; None if it cannot be. An older socket that still serves it is closed."""
     new_token = secrets.token_urlsafe(32)
@@ -111,6 +120,7 @@ async def resume_session(
             replace(identity, roles=resumed.roles),
             generation=resumed.generation,
             revision=resumed.revision,
+            login=login,
         )
         is_there = _serve(hub, connection, session)
         if resumed.was_active_on is not None:
@@ -148,6 +158,9 @@ def _serve(hub: Hub, connection: Connection, session: OpenSession) -> bool:
         return False
     hub.served.add(connection)
     hub.expire(connection)
+    if session.login is not None:
+        # What changed between the first look and the record was told to nobody.
+        hub.keeper.look_again([connection])
     return True
 
 

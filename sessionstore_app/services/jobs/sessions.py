@@ -43,6 +43,8 @@ class Open(OfNone):
             principal=self.identity.principal,
             user_id=self.identity.user_id,
             roles=sorted(self.identity.roles),
+            granted=_granted(self.identity),
+            permissions=sorted(self.identity.permissions),
             properties=dict(self.properties),
             node_id=self.node_id,
             resume_hash=hash_secret(self.token),
@@ -67,7 +69,8 @@ class ResumedRoom:
 class Resumed:
     """A session that came back: the rooms it is in, and the node that still served it, if one did.
 
-    `roles` and `properties` are those it had; `identity` brings its name, its permissions and how long they last.
+    `roles` and `properties` are those it had, but for what its user's groups gave and took meanwhile; `identity` brings
+    its name, its permissions and how long they last.
     """
 
     generation: int
@@ -95,7 +98,7 @@ class Resume(EndsSession):
         session = batch.session(self.session_id)
         if session is None or not self._is_welcome(session, batch):
             return None
-        identity = replace(self.identity, roles=frozenset(session.roles))
+        identity = replace(self.identity, roles=_regranted(session, self.identity))
         # Asked before anything is changed: a policy may raise.
         shut = [
             member
@@ -108,6 +111,7 @@ class Resume(EndsSession):
         session.resume_hash = hash_secret(self.new_token)
         session.node_id = self.node_id
         session.expires_at = self.identity.expires_at
+        _take_on(session, self.identity)
         _activate(session)
         batch.changed(session, State.RECONNECTED if served_by == self.node_id else State.FAILED_OVER)
         batch.locks.release_all(session.id, connection_only=True)
@@ -127,6 +131,46 @@ class Resume(EndsSession):
         same = (session.principal, session.user_id) == (self.identity.principal, self.identity.user_id)
         knows = secrets.compare_digest(session.resume_hash, hash_secret(self.token))
         return alive and same and knows and policy.current().may_open(self.identity)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reidentify(OfSession):
+    """Django says something else of a session's user than it did: its groups give and take roles, beside those that
+    others gave and took. False for a session that has ended or has a newer socket, which was looked at later.
+    """
+
+    session_id: str
+    generation: int
+    identity: Identity
+
+    def run(self, batch: Batch) -> bool:
+        session = batch.session(self.session_id)
+        if session is None or (session.state, session.generation) != (SessionState.ACTIVE, self.generation):
+            return False
+        before = session.roles, session.permissions
+        _take_on(session, self.identity)
+        batch.changed(session, is_told=before != (session.roles, session.permissions))
+        return True
+
+
+def _take_on(session: Session, identity: Identity) -> None:
+    session.roles = sorted(_regranted(session, identity))
+    session.granted = _granted(identity)
+    session.permissions = sorted(identity.permissions)
+
+
+def _granted(identity: Identity) -> list[str] | None:
+    """What is kept of a user's groups. The roles of a token are given once: it says the same for ever."""
+    return None if identity.user_id is None else sorted(identity.roles)
+
+
+def _regranted(session: Session, identity: Identity) -> frozenset[str]:
+    """The session's roles, with the difference between its user's groups when they were last looked at and now."""
+    roles = frozenset(session.roles)
+    if identity.user_id is None or session.granted is None:
+        return roles
+    before = frozenset(session.granted)
+    return (roles - (before - identity.roles)) | (identity.roles - before)
 
 
 def _activate(session: Session) -> None:

@@ -19,8 +19,10 @@ from sessionstore_app.services.events import (
     Changed,
     Delivered,
     LockTold,
+    LookAgain,
     NodeEvent,
     ObserveMore,
+    Revoked,
     RoomCleared,
     RoomEvent,
     RosterDelta,
@@ -60,6 +62,8 @@ NODE_EVENTS: list[NodeEvent] = [
     ObserveMore(("s1", "s2"), "room é", ("*", "hand/*")),
     LockTold("s1", "lock", 8, is_lost=False),
     LockTold("s1", "lock", 8, is_lost=True),
+    LookAgain(("s1", "s2")),
+    Revoked(("s1", "s2"), ("a", "b")),
 ]
 EVENTS: list[tuple[str, RoomEvent | NodeEvent]] = [
     *(("room é", event) for event in ROOM_EVENTS),
@@ -166,8 +170,32 @@ def test_t25_a_boolean_is_no_number(room: str, event: RoomEvent | NodeEvent, mem
         events.decode({**events.encode(event, room, "n1"), **member})
 
 
-MEMBERS = ["type", "room", "epoch", "version", "texts", "text", "node", "changes", "session", "sessions", "about"]
-TYPES = {"changed", "roster", "cleared", "said", "taken_over", "sessions", "delivered", "observe"}
+MEMBERS = [
+    "type",
+    "room",
+    "epoch",
+    "version",
+    "texts",
+    "text",
+    "node",
+    "changes",
+    "session",
+    "sessions",
+    "about",
+    "marks",
+]
+TYPES = {
+    "changed",
+    "roster",
+    "cleared",
+    "said",
+    "taken_over",
+    "sessions",
+    "delivered",
+    "observe",
+    "look_again",
+    "revoked",
+}
 
 
 @SOME

@@ -1,0 +1,448 @@
+"""Credentials that end while the sockets are another process's, or while what could be asked is away (T4)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.sessions.models import Session as DjangoSession
+from django.db import connection, transaction
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+
+from sessionstore_app.core.errors import Unavailable
+from sessionstore_app.models import Session
+from sessionstore_app.services import credentials, jobs, logins, loginsignals, record, sessions
+from sessionstore_app.services.identity import Login, by_session_key, session_store
+from sessionstore_app.services.policy import PERMISSIONS
+from tests.services.processes import Client, Process, settled
+from tests.support.layers import DeafLayer
+from tests.unit.backends.faultycaches import Scripted
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
+
+Pair = tuple[Process, Process]
+REVOKED = 4014
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "sessions": {"BACKEND": "tests.unit.backends.faultycaches.Scripted", "LOCATION": "django sessions"},
+}
+
+
+def _permission(codename: str) -> Permission:
+    return Permission.objects.get(content_type__app_label="sessionstore_app", codename=codename)
+
+
+def _log_in(name: str) -> str:
+    """A user who is new, in group `staff`, which may see sessions; the key of the Django session."""
+    user = User.objects.create_user(name)
+    group, is_new = Group.objects.get_or_create(name="staff")
+    if is_new:
+        group.permissions.add(_permission("view_session"))
+    user.groups.add(group)
+    browser = Browser()
+    browser.force_login(user)
+    key = browser.session.session_key
+    assert key is not None
+    return key
+
+
+async def _page(process: Process, name: str, key: str = "") -> Client:
+    """A page of the user on a socket of this process."""
+    key = key or await sync_to_async(_log_in)(name)
+    who = await sync_to_async(by_session_key)(key)
+    assert who.principal == name
+    client = Client(process)
+    process.acts()
+    await sessions.open_session(process.hub, client.connection, who, login=Login(key, who))
+    return client
+
+
+async def _does(process: Process, act: Callable[[], object]) -> None:
+    """What a view of this process does to users."""
+    process.acts()
+    await sync_to_async(act)()
+    await settled([process])
+
+
+def _holds(client: Client, roles: set[str], permissions: set[str]) -> bool:
+    session = client.connection.session
+    who = None if session is None else session.identity
+    return who is not None and who.roles == roles and who.permissions == permissions
+
+
+def _is_closed(client: Client) -> bool:
+    return client.closed_with == REVOKED
+
+
+def _deactivate(name: str) -> None:
+    user = User.objects.get(username=name)
+    user.is_active = False
+    user.save()
+
+
+# --- told to another process
+
+
+async def test_t4_a_user_deactivated_by_one_process_is_closed_by_the_other(pair: Pair) -> None:
+    here, there = pair
+    ann, bo = await _page(there, "ann"), await _page(there, "bo")
+    await _does(here, partial(_deactivate, "ann"))
+    await ann.until(partial(_is_closed, ann), "it is closed")
+    assert bo.closed_with is None
+    await there.presence.look_at_all()
+    assert (bo.closed_with, _holds(bo, {"staff"}, {"view_session"})) == (None, True)
+
+
+def _ann() -> User:
+    return User.objects.get(username="ann")
+
+
+def _staff() -> Group:
+    return Group.objects.get(name="staff")
+
+
+SEEN = {"view_session"}
+LOCKING = {"view_session", "acquire_lock"}
+Act = Callable[[User, Group], object]
+# What is done to ann and the group of the staff, and which roles and permissions she has then.
+GROUP_ACTS: dict[str, tuple[Act, set[str], set[str]]] = {
+    "left": (lambda ann, staff: ann.groups.remove(staff), set(), set()),
+    "left all": (lambda ann, staff: ann.groups.clear(), set(), set()),
+    "in no group": (lambda ann, staff: ann.groups.set([]), set(), set()),
+    "removed by the group": (lambda ann, staff: staff.user_set.remove(ann), set(), set()),
+    "cleared by the group": (lambda ann, staff: staff.user_set.clear(), set(), set()),
+    "group deleted": (lambda ann, staff: staff.delete(), set(), set()),
+    "groups deleted": (lambda ann, staff: Group.objects.all().delete(), set(), set()),
+    "group renamed": (lambda ann, staff: _rename(staff, "crew"), {"crew"}, SEEN),
+    "group may less": (lambda ann, staff: staff.permissions.remove(_permission("view_session")), {"staff"}, set()),
+    "group may nothing": (lambda ann, staff: staff.permissions.clear(), {"staff"}, set()),
+    "no group may": (lambda ann, staff: _permission("view_session").group_set.clear(), {"staff"}, set()),
+    "this group may not": (lambda ann, staff: _permission("view_session").group_set.remove(staff), {"staff"}, set()),
+    "given": (lambda ann, staff: ann.user_permissions.add(_permission("acquire_lock")), {"staff"}, LOCKING),
+    "given to it": (lambda ann, staff: _permission("acquire_lock").user_set.add(ann), {"staff"}, LOCKING),
+    "group may more": (lambda ann, staff: staff.permissions.add(_permission("acquire_lock")), {"staff"}, LOCKING),
+    "superuser": (lambda ann, staff: _promote(ann), {"staff"}, set(PERMISSIONS)),
+}
+
+
+def _rename(group: Group, name: str) -> None:
+    group.name = name
+    group.save()
+
+
+def _promote(user: User) -> None:
+    user.is_superuser = True
+    user.save()
+
+
+@pytest.mark.parametrize("what", GROUP_ACTS)
+async def test_t4_whatever_is_done_to_groups_and_permissions_is_felt_in_the_other_process(
+    pair: Pair, what: str
+) -> None:
+    act, roles, permissions = GROUP_ACTS[what]
+    here, there = pair
+    ann = await _page(there, "ann")
+    outside = await sync_to_async(User.objects.create_user)("outside")
+    other = await _page(there, "outside", await sync_to_async(_key_of)(outside))
+    await _does(here, lambda: act(_ann(), _staff()))
+    await ann.until(partial(_holds, ann, roles, permissions), f"it holds {roles} and {permissions}")
+    await ann.until(lambda: bool(ann.heard("session.changed")), "its client is told")
+    told = ann.heard("session.changed")[-1]
+    assert (set(told["roles"]), set(told["permissions"])) == (roles, permissions)
+    row = await Session.objects.aget(id=ann.id)
+    assert (row.roles, set(row.permissions), row.granted) == (sorted(roles), permissions, sorted(roles))
+    assert other.heard("session.changed") == []
+
+
+def _key_of(user: User) -> str:
+    browser = Browser()
+    browser.force_login(user)
+    key = browser.session.session_key
+    assert key is not None
+    return key
+
+
+async def test_t4_what_the_bus_lost_is_found_by_the_look_at_all(pair: Pair, deaf_layer: DeafLayer) -> None:
+    here, there = pair
+    ann, bo = await _page(there, "ann"), await _page(there, "bo")
+    deaf_layer.is_deaf = True
+    await _does(here, partial(_deactivate, "ann"))
+    deaf_layer.is_deaf = False
+    assert ann.closed_with is None
+    await there.presence.look_at_all()
+    await ann.until(partial(_is_closed, ann), "it is closed")
+    assert bo.closed_with is None
+
+
+@pytest.mark.parametrize("act", ["deleted", "expired", "quietly out of the group"])
+async def test_t4_what_no_signal_tells_of_is_found_by_the_look_at_all(pair: Pair, act: str) -> None:
+    _, there = pair
+    ann = await _page(there, "ann")
+    acts: dict[str, Callable[[], object]] = {
+        "deleted": lambda: DjangoSession.objects.all()._raw_delete("default"),
+        "expired": lambda: DjangoSession.objects.update(expire_date="2001-01-01T00:00:00Z"),
+        "quietly out of the group": lambda: User.groups.through.objects.all().delete(),
+    }
+    await sync_to_async(acts[act])()
+    await there.presence.look_at_all()
+    if act == "quietly out of the group":
+        await ann.until(partial(_holds, ann, set(), set()), "it holds nothing")
+    else:
+        await ann.until(partial(_is_closed, ann), "it is closed")
+
+
+async def test_t4_a_change_between_the_first_look_and_the_record_is_found_at_once(pair: Pair) -> None:
+    """Nobody could be told of it: the session was not in the record yet."""
+    _, there = pair
+    key = await sync_to_async(_log_in)("ann")
+    who = await sync_to_async(by_session_key)(key)
+    await sync_to_async(_deactivate)("ann")
+    client = Client(there)
+    there.acts()
+    await sessions.open_session(there.hub, client.connection, who, login=Login(key, who))
+    await client.until(partial(_is_closed, client), "it is closed")
+
+
+async def test_t4_many_are_looked_at_a_page_at_a_time(
+    pair: Pair, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SESSIONSTORE = {**settings.SESSIONSTORE, "RECHECK_SECONDS": 0.01}
+    monkeypatch.setattr(credentials, "PAGE", 2)
+    _, there = pair
+    names = [f"user{number}" for number in range(5)]
+    clients = [await _page(there, name) for name in names]
+    await sync_to_async(User.objects.filter(username__in=names[1:]).update)(is_active=False)
+    await there.presence.look_at_all()
+    for client in clients[1:]:
+        await client.until(partial(_is_closed, client), "it is closed")
+    assert clients[0].closed_with is None
+
+
+async def test_t4_a_page_of_any_size_is_a_few_queries(pair: Pair) -> None:
+    keys = [await sync_to_async(_log_in)(f"user{number}") for number in range(12)]
+    found = [await sync_to_async(by_session_key)(key) for key in keys]
+    known = [Login(key, who) for key, who in zip(keys, found, strict=True)]
+
+    def look() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert logins.look(known) == [None] * 12
+        return len(queries)
+
+    assert await sync_to_async(look)() == 5
+    await sync_to_async(_deactivate)("user7")
+    answers = await sync_to_async(logins.look)(known)
+    others = {position: answer for position, answer in enumerate(answers) if answer is not None}
+    assert list(others) == [7]
+    assert others[7] == await sync_to_async(by_session_key)(keys[7])
+
+
+# --- what could be asked is away
+
+
+async def test_t4_a_database_that_is_away_closes_nobody_and_is_asked_again(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, there = pair
+    ann, bo = await _page(there, "ann"), await _page(there, "bo")
+    await sync_to_async(User.objects.filter(username="ann").update)(is_active=False)
+
+    def away(known: object) -> list[object]:
+        raise Unavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(logins, "look", away)
+        await there.presence.look_at_all()
+    assert (ann.closed_with, bo.closed_with) == (None, None)
+    assert "could not be found out yet: Unavailable" in caplog.text
+    there.acts()
+    await there.presence.renew()
+    await ann.until(partial(_is_closed, ann), "it is closed")
+    assert bo.closed_with is None
+
+
+@pytest.fixture
+def cached(settings: Settings) -> Iterator[type[Scripted]]:
+    """Django's sessions are in a cache that can be out of reach."""
+    settings.CACHES = CACHES
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+    settings.SESSION_CACHE_ALIAS = "sessions"
+    yield Scripted
+    Scripted.before = {}
+
+
+def _refuse(*arguments: object) -> bool:
+    raise ConnectionRefusedError("sessionstore-canary: no cache here")
+
+
+def _swallow(*arguments: object) -> bool:
+    return True
+
+
+@pytest.mark.parametrize("fails", [_refuse, _swallow])
+async def test_t4_a_cache_that_is_away_is_no_logout(
+    cached: type[Scripted], pair: Pair, fails: Callable[..., bool], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Django's engine says that there is no such session then, and some caches say nothing of their failures."""
+    _, there = pair
+    key = await sync_to_async(_log_in)("ann")
+    ann, bo = await _page(there, "ann", key), await _page(there, "bo")
+    await there.presence.look_at_all()
+    cached.before = {"get": fails, "set": fails}
+    await there.presence.look_at_all()
+    assert (ann.closed_with, bo.closed_with) == (None, None)
+    assert "could not be found out yet" in caplog.text
+    assert "canary" not in caplog.text
+    cached.before = {}
+    await sync_to_async(_flush)(key)
+    there.acts()
+    await there.presence.renew()
+    await ann.until(partial(_is_closed, ann), "it is closed")
+    assert bo.closed_with is None
+
+
+def _flush(key: str) -> None:
+    session_store()(key).flush()
+
+
+async def test_t4_one_login_that_cannot_be_looked_at_keeps_no_other_open(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of a project's own engine or user model, say."""
+    _, there = pair
+    key = await sync_to_async(_log_in)("ann")
+    broken, bo, cy = await _page(there, "ann", key), await _page(there, "bo"), await _page(there, "cy")
+    await sync_to_async(User.objects.exclude(username="cy").update)(is_active=False)
+
+    broken_ones: list[str] = []
+
+    def ask(asked: str) -> Any:
+        if asked == key:
+            broken_ones.append(asked)
+            raise RuntimeError("the user model of a project is broken")
+        return by_session_key(asked)
+
+    monkeypatch.setattr(logins, "by_session_key", ask)
+    there.presence.look_again([broken.connection, bo.connection])
+    await bo.until(partial(_is_closed, bo), "it is closed")
+    await sync_to_async(User.objects.update)(is_active=False)
+    there.presence.look_again([cy.connection])
+    await cy.until(partial(_is_closed, cy), "it is closed")
+    assert broken.closed_with is None
+    # Behind its opening and when it was said, not again and again.
+    assert 1 <= len(broken_ones) <= 2
+    monkeypatch.undo()
+    there.acts()
+    await there.presence.renew()
+    await broken.until(partial(_is_closed, broken), "it is closed, too")
+
+
+async def test_t4_a_row_that_is_held_keeps_no_other_session_open_and_the_last_answer_counts(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ann leaves a group and comes back while the first of that cannot be recorded yet."""
+    here, there = pair
+    ann, bo = await _page(there, "ann"), await _page(there, "bo")
+    held, let_go = asyncio.Event(), asyncio.Event()
+    run = record.run
+
+    async def hold(job: record.Job) -> Any:
+        if isinstance(job, jobs.Reidentify) and not let_go.is_set():
+            held.set()
+            await let_go.wait()
+        return await run(job)
+
+    monkeypatch.setattr(record, "run", hold)
+    await _does(here, lambda: _ann().groups.set([]))
+    await asyncio.wait_for(held.wait(), 10)
+    await _does(here, lambda: _ann().groups.add(_staff()))
+    await _does(here, partial(_deactivate, "bo"))
+    await bo.until(partial(_is_closed, bo), "it is closed")
+    let_go.set()
+    await ann.until(lambda: len(ann.heard("session.changed")) == 2, "both are told")
+    assert [told["roles"] for told in ann.heard("session.changed")] == [[], ["staff"]]
+    await ann.until(partial(_holds, ann, {"staff"}, {"view_session"}), "it holds both again")
+
+
+# --- what a save costs, and what it cannot be broken by
+
+
+def _saved(user: User, **options: Any) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        user.save(**options)
+    return len(queries)
+
+
+async def test_t4_a_login_that_saves_when_it_was_asks_nothing(pair: Pair) -> None:
+    user = await sync_to_async(User.objects.create_user)("ann")
+    assert await sync_to_async(_saved)(user, update_fields=["last_login"]) == 1
+    assert await sync_to_async(_saved)(user, update_fields=["last_login", "is_active"]) == 2
+
+
+async def test_t4_what_one_transaction_does_to_many_is_told_at_once(pair: Pair) -> None:
+    """A site that logs everybody out must not ask for each of them."""
+    here, there = pair
+    clients = [await _page(there, f"user{number}") for number in range(5)]
+
+    def log_everybody_out() -> list[str]:
+        with CaptureQueriesContext(connection) as queries:
+            DjangoSession.objects.all().delete()
+        return [query["sql"] for query in queries]
+
+    here.acts()
+    asked = await sync_to_async(log_everybody_out)()
+    assert len([statement for statement in asked if "sessionstore_app_session" in statement]) == 1
+    for client in clients:
+        await client.until(partial(_is_closed, client), "it is closed")
+
+
+@pytest.mark.parametrize("what", ["save", "delete", "log out", "leave"])
+async def test_t4_whatever_is_wrong_with_the_record_no_save_fails(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    key = await sync_to_async(_log_in)("ann")
+
+    def away(*arguments: object) -> None:
+        raise RuntimeError("no record")
+
+    monkeypatch.setattr(loginsignals, "_served", away)
+
+    def log_out() -> None:
+        browser = Browser()
+        browser.cookies["sessionid"] = key
+        browser.logout()
+
+    acts: dict[str, Callable[[], object]] = {
+        "save": partial(_deactivate, "ann"),
+        "delete": lambda: _ann().delete(),
+        "log out": log_out,
+        "leave": lambda: _staff().delete(),
+    }
+    await sync_to_async(acts[what])()
+    assert "Open sockets were not told that a login may have changed: RuntimeError" in caplog.text
+
+
+async def test_t4_what_is_told_in_a_transaction_waits_for_its_end(pair: Pair) -> None:
+    """Rolled back, it is told to nobody; nor is what a savepoint took with it."""
+    here, there = pair
+    ann = await _page(there, "ann")
+
+    def come_to_nothing() -> None:
+        with transaction.atomic():
+            with transaction.atomic():
+                _staff().delete()
+                _deactivate("ann")
+                transaction.set_rollback(True)
+            group = Group.objects.create(name="later")
+            _ann().groups.add(group)
+
+    await _does(here, come_to_nothing)
+    await ann.until(partial(_holds, ann, {"staff", "later"}, {"view_session"}), "it holds both")
+    assert [set(told["roles"]) for told in ann.heard("session.changed")] == [{"staff", "later"}]
+    assert ann.closed_with is None
