@@ -110,6 +110,8 @@ def refusal(error: Mapping[str, Any]) -> SessionStoreError:
         made.errors = tuple(
             errors.FilterError(each["message"], each["line"], each["column"]) for each in data.get("errors", ())
         )
+    if isinstance(made, errors.AccessDenied):
+        made.rule = data.get("rule")
     if reason not in _CLASSES:
         vars(made).update(reason=reason, code=error.get("code", cls.code))
     return made

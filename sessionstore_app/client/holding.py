@@ -1,7 +1,8 @@
 """What is held of a room's store, and what of it is news to whom. Pure: knows no socket, no clock, no task.
 
 It keeps an entry for each key that matches a wanted pattern, deleted ones too: their version tells a late repeat from
-news. A reader is told what is there once the server watches his pattern, then each change once.
+news. A reader is told what is there once the server watches his pattern, then each change once. What this session may
+not read any more is held as an entry without a value, and what it may again comes back under the version it has.
 """
 
 from __future__ import annotations
@@ -46,12 +47,14 @@ class Held:
 
     # --- news
 
-    def apply(self, news: Iterable[Entry]) -> None:
-        """Take what is newer than what is held."""
+    def apply(self, news: Iterable[Entry], *, as_of: int = -1) -> None:
+        """Take what is newer than what is held. `as_of`: the room's version of which all of it is true, if it is told;
+        the answer to a write may be older than what was told since.
+        """
         wanted = pattern_set(self.wanted())
         for entry in news:
             if wanted.matches(entry.key):
-                self._put(entry)
+                self._put(entry, as_of)
 
     def replace(self, news: Iterable[Entry], version: int | None) -> None:
         """Take this for all there is, as of `version`; None where versions have begun anew."""
@@ -59,9 +62,10 @@ class Held:
         if version is None:
             # Whatever comes is newer than anything of another epoch.
             self._entries = {key: replace(entry, version=-1) for key, entry in self._entries.items()}
-        self.apply(told)
+        as_of = version or 0
+        self.apply(told, as_of=as_of)
         for key in self._entries.keys() - {entry.key for entry in told}:
-            self._put(Entry(key=key, version=version or 0))
+            self._put(Entry(key=key, version=as_of), as_of)
 
     def arm(self, patterns: Iterable[str]) -> None:
         """The server watches these now, and what there is has been applied."""
@@ -103,12 +107,14 @@ class Held:
         self.readers.end(error)
         self.armed = NONE
 
-    def _put(self, entry: Entry) -> None:
-        held = self._entries.get(entry.key)
-        if held is not None and held.version >= entry.version:
+    def _put(self, entry: Entry, as_of: int) -> None:
+        held = self._entries.get(entry.key, Entry(key=entry.key, version=-1))
+        turned = entry.exists is not held.exists
+        # Rights that come and go show and hide a value, and write nothing.
+        if entry.version <= held.version and not (turned and as_of >= held.version):
             return
         self._entries[entry.key] = entry
-        if not entry.exists and (held is None or not held.exists):
+        if not entry.exists and not turned:
             return
         for reader in self.readers:
             if pattern_set(reader.ready).matches(entry.key):

@@ -43,6 +43,7 @@ class Membership:
         self.epoch = ""
         self.version = 0
         self.roles: tuple[str, ...] = ()
+        self.type: str | None = None
         self.is_joined = False
         # Why it is over.
         self.left: Exception | None = None
@@ -86,6 +87,7 @@ class Membership:
         if self.left is not None:
             return
         self.roles = tuple(told["roles"])
+        self.type = told.get("type")
         self._take(told, told["entries"], whole=whole or bool(told.get("complete")))
         self.held.arm(patterns)
         self.roster.replace(told["peers"], told["count"])
@@ -153,7 +155,7 @@ class Membership:
         if whole or anew:
             self.held.replace(news, None if anew else version)
         else:
-            self.held.apply(news)
+            self.held.apply(news, as_of=version)
         self.epoch = told["epoch"]
         self.version = version if anew else max(version, self.version)
 
@@ -243,7 +245,7 @@ class Membership:
             if told["epoch"] != self.epoch:
                 self._resync()
                 return
-            self.held.apply([entry_of(each) for each in told["entries"]])
+            self.held.apply([entry_of(each) for each in told["entries"]], as_of=told["version"])
             self.held.arm(patterns)
 
         await self.context.link.ask("room.observe", {"room": self.name, "keys": sorted(patterns)}, accept)

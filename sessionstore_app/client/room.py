@@ -18,6 +18,7 @@ from sessionstore_app.core.jsontext import Json, JsonInput, check, dumps, size_b
 from sessionstore_app.core.patterns import check_pattern
 
 Lifetime = Literal["room", "session"]
+Act = Literal["read", "write", "broadcast", "clear", "see_peers"]
 
 
 class WriteItem(TypedDict):
@@ -68,6 +69,11 @@ class Room:
     def roles(self) -> tuple[str, ...]:
         """The roles of this session in the room."""
         return self._membership.roles
+
+    @property
+    def type(self) -> str | None:
+        """The name of the room's type, None where it has none."""
+        return self._membership.type
 
     @property
     def is_joined(self) -> bool:
@@ -164,12 +170,21 @@ class Room:
         told = await self._ask("room.snapshot", keys=list(patterns))
         return {entry.key: entry for entry in map(entry_of, told["entries"]) if entry.exists}
 
+    async def can(self, action: Act, key: str | None = None) -> bool:
+        """Would it be allowed now? Reading and writing name a key, other acts do not (InvalidParams).
+
+        The answer may be another one a moment later: the act itself is decided anew.
+        """
+        told = await self._ask("room.can", action=action, **given(key=key))
+        return bool(told["allowed"])
+
     def observe(self, *patterns: str) -> Conflated:
         """An iterator over entries: those present first, an exact key that is absent with value None, then each change.
 
-        A pattern is a key, `hand/*`, `*/vote` or `*`. A value of None says that the key is gone. A slow reader gets the
-        newest entry of each key. Over reconnects it goes on with what differs. It ends when the room is left or the
-        session closed from here, and raises the reason otherwise. Raises InvalidParams for a bad pattern.
+        A pattern is a key, `hand/*`, `*/vote` or `*`. A value of None says that the key is gone, or that this session
+        may not read it any more. A slow reader gets the newest entry of each key. Over reconnects it goes on with what
+        differs. It ends when the room is left or the session closed from here, and raises the reason otherwise. Raises
+        InvalidParams for a bad pattern.
         """
         self._check_joined()
         return self._membership.observe(checked(patterns, self._link.opened["limits"]))
