@@ -55,7 +55,9 @@ class News:
 
     def __call__(self) -> None:
         try:
-            bridge.run(_tell(self))
+            told = list(_told(self))
+            if told:
+                bridge.run(announcing.tell_nodes(told))
         except Exception as error:
             _warn(error)
 
@@ -225,20 +227,21 @@ def _warn(error: Exception) -> None:
     logger.warning("Open sockets were not told that a login may have changed: %s", type(error).__name__)
 
 
-async def _tell(news: News) -> None:
+def _told(news: News) -> Iterator[tuple[str, NodeEvent]]:
+    """Nodes, and what each is told."""
     for users in _some(news.users):
-        await _tell_sessions(Q(user__in=users), LookAgain)
+        yield from _of_sessions(Q(user__in=users), LookAgain)
     for groups in _some(news.groups):
         members = get_user_model()._base_manager.filter(groups__in=groups)
-        await _tell_sessions(Q(user__in=members), LookAgain)
+        yield from _of_sessions(Q(user__in=members), LookAgain)
     for users in _some(news.ended):
         marks = tuple(sorted(set().union(*(news.ended[user] for user in users))))
-        await _tell_sessions(Q(user__in=users), partial(Revoked, marks=marks))
+        yield from _of_sessions(Q(user__in=users), partial(Revoked, marks=marks))
     for names in _some(news.gone):
-        gone = await record.look(partial(_gone, {name: news.gone[name] for name in names if name}))
+        gone = _gone({name: news.gone[name] for name in names if name})
         # A token cannot see by itself that its bearer is no longer welcome; and sessions of a user who was deleted
         # belong to nobody now.
-        await _tell_sessions(Q(user=None, principal__in=gone), partial(Revoked, marks=()))
+        yield from _of_sessions(Q(user=None, principal__in=gone), partial(Revoked, marks=()))
 
 
 def _some(items: Iterable[T]) -> Iterator[list[T]]:
@@ -252,15 +255,14 @@ def _gone(users: Mapping[str, Any]) -> list[str]:
     return [name for name, pk in users.items() if pk not in found or not found[pk].is_active]
 
 
-async def _tell_sessions(wanted: Q, event: Event) -> None:
-    """Tell the nodes that serve these sessions."""
+def _of_sessions(wanted: Q, event: Event) -> Iterator[tuple[str, NodeEvent]]:
     after: str | None = ""
     while after is not None:
-        found = await record.look(partial(_served, wanted, after))
+        found = _served(wanted, after)
         by_node: defaultdict[str, list[str]] = defaultdict(list)
         for session_id, node_id in found:
             by_node[node_id].append(session_id)
-        await announcing.tell_nodes([(node_id, event(tuple(ids))) for node_id, ids in by_node.items()])
+        yield from ((node_id, event(tuple(ids))) for node_id, ids in by_node.items())
         after = found[-1][0] if len(found) == PAGE else None
 
 

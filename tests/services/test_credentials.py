@@ -402,6 +402,17 @@ async def test_t4_what_one_transaction_does_to_many_is_told_at_once(pair: Pair) 
         await client.until(partial(_is_closed, client), "it is closed")
 
 
+async def test_t4_sessions_of_many_are_found_and_told_of_a_page_at_a_time(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loginsignals, "PAGE", 2)
+    here, there = pair
+    clients = [await _page(there, f"user{number}") for number in range(5)]
+    await _does(here, lambda: _staff().user_set.set([]))
+    for client in clients:
+        await client.until(partial(_holds, client, set(), set()), "it holds nothing")
+
+
 @pytest.mark.parametrize("what", ["save", "delete", "log out", "leave"])
 async def test_t4_whatever_is_wrong_with_the_record_no_save_fails(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, what: str
