@@ -268,7 +268,8 @@ def present(notes: Notes, note: Callable[[str], Callable[..., Any]]) -> Iterator
         yield made
 
 
-FIRST, LAST = ("first", ROOM, []), ("last", ROOM, [])
+FIRST: tuple[str, str, list[Any]] = ("first", ROOM, [])
+LAST: tuple[str, str, list[Any]] = ("last", ROOM, [])
 
 
 @pytest.mark.usefixtures("present")
