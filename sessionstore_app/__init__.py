@@ -1,7 +1,9 @@
 """Shared room state and live sessions for Django.
 
 Public names, importable once Django is set up: `rooms`, `sessions`, `locks`, `site_sessions`, `private_store`,
-`create_map`, `mint_token`, `errors`, `Policy`, `PropertyResolver`, `Identity`.
+`create_map`, `mint_token`, `errors`, `Policy`, `PropertyResolver`, `Identity`; and what declares room types:
+`RoomType`, `Key`, `EVERYONE`, `NOBODY`, `OWNER`, `CREATOR`, `permission`, `matching`, `ROOM`, `SESSION`, `OPEN`,
+`REFUSED`.
 """
 
 from __future__ import annotations
@@ -11,6 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sessionstore_app.core import errors as errors
+    from sessionstore_app.core.roomtypes import OPEN as OPEN
+    from sessionstore_app.core.roomtypes import REFUSED as REFUSED
+    from sessionstore_app.core.roomtypes import ROOM as ROOM
+    from sessionstore_app.core.roomtypes import SESSION as SESSION
+    from sessionstore_app.core.roomtypes import Key as Key
+    from sessionstore_app.core.roomtypes import RoomType as RoomType
+    from sessionstore_app.core.rules import CREATOR as CREATOR
+    from sessionstore_app.core.rules import EVERYONE as EVERYONE
+    from sessionstore_app.core.rules import NOBODY as NOBODY
+    from sessionstore_app.core.rules import OWNER as OWNER
+    from sessionstore_app.core.rules import matching as matching
+    from sessionstore_app.core.rules import permission as permission
     from sessionstore_app.services.facts import PropertyResolver as PropertyResolver
     from sessionstore_app.services.livesessions import sessions as sessions
     from sessionstore_app.services.locks import locks as locks
@@ -24,13 +38,25 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "CREATOR",
+    "EVERYONE",
+    "NOBODY",
+    "OPEN",
+    "OWNER",
+    "REFUSED",
+    "ROOM",
+    "SESSION",
     "Identity",
+    "Key",
     "Policy",
     "PropertyResolver",
+    "RoomType",
     "create_map",
     "errors",
     "locks",
+    "matching",
     "mint_token",
+    "permission",
     "private_store",
     "rooms",
     "sessions",
@@ -38,6 +64,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    **dict.fromkeys(("OPEN", "REFUSED", "ROOM", "SESSION", "Key", "RoomType"), "sessionstore_app.core.roomtypes"),
+    **dict.fromkeys(
+        ("CREATOR", "EVERYONE", "NOBODY", "OWNER", "matching", "permission"), "sessionstore_app.core.rules"
+    ),
     "Identity": "sessionstore_app.services.policy",
     "Policy": "sessionstore_app.services.policy",
     "PropertyResolver": "sessionstore_app.services.facts",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig, apps
+from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 
@@ -15,8 +16,10 @@ class SessionStoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks, and hear of logins that end."""
+        """Register the system checks, find the room types of all apps, and hear of logins that end."""
         from sessionstore_app import checks  # noqa: F401  # needs the app registry
+
+        autodiscover_modules("rooms")
 
         if apps.is_installed("django.contrib.auth"):
             from sessionstore_app.services import loginsignals

@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from sessionstore_app import backends, conf
 from sessionstore_app.backends.cache import CacheStore
-from sessionstore_app.services import facts, policy
+from sessionstore_app.services import facts, policy, roomtypes
 
 
 @register("sessionstore")
@@ -28,6 +28,17 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         return [Error(str(error), id="sessionstore.E001")]
     return []
+
+
+@register("sessionstore")
+def check_room_types(**_: Any) -> list[CheckMessage]:
+    """What projects declare in `rooms.py` can be used."""
+    try:
+        wrong = roomtypes.compiled()[1]
+    except ImproperlyConfigured:
+        # E001 says so.
+        return []
+    return [Error(problem.text, hint=problem.hint, id="sessionstore.E003") for problem in wrong]
 
 
 @register("sessionstore")

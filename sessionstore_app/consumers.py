@@ -28,6 +28,8 @@ from sessionstore_app.core.errors import (
 )
 from sessionstore_app.core.jsontext import size_bytes
 from sessionstore_app.core.patterns import check_room_name
+from sessionstore_app.core.rules import SERVER, Standing
+from sessionstore_app.core.sights import Sight
 from sessionstore_app.handlers import HANDLERS, IN_TURN, PATIENT
 from sessionstore_app.handlers.socket import Followed
 from sessionstore_app.handshake import Handshake, Refusal, SocketCounts
@@ -167,6 +169,16 @@ class Socket:
         if "manage_room" not in policy.permissions(self.identity):
             raise NotJoined
         return None
+
+    def standing(self, room: str) -> Standing:
+        """How the rules of a room's type see it; one that manages rooms is held to none."""
+        member = self.connection.members.get(room)
+        return SERVER if member is None else member.standing
+
+    def sight(self, room: str) -> Sight | None:
+        """What it may read there; None: everything."""
+        member = self.connection.members.get(room)
+        return None if member is None else member.sight
 
     @contextmanager
     def sparing(self) -> Iterator[None]:

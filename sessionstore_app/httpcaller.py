@@ -12,8 +12,10 @@ from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Author
 from sessionstore_app.core.errors import AccessDenied
 from sessionstore_app.core.patterns import check_room_name
+from sessionstore_app.core.rules import SERVER, Standing
+from sessionstore_app.core.sights import Sight, sight
 from sessionstore_app.ratelimit import Buckets, WriteBucket
-from sessionstore_app.services import policy, record
+from sessionstore_app.services import policy, questions, record, roomhooks, roomrights, roomtypes
 from sessionstore_app.services.localroom import LocalRoom
 from sessionstore_app.services.policy import Identity
 from sessionstore_app.services.reach import Reach, reach_of
@@ -32,6 +34,7 @@ class HttpCaller:
         self.author = Author(None, identity.principal)
         # The room that the present call is about, if its rights come from roles there.
         self._open_room: str | None = None
+        self._standing = SERVER
 
     def take_writes(self, number: int, room: str | None = None) -> None:
         """Spend writes of this principal's allowance in this process, and of the room's. Raises RateLimited or
@@ -52,10 +55,28 @@ class HttpCaller:
         """
         check_room_name(room, conf.current().room_length)
         self._open_room = None
-        if self._manages_rooms() or not self.identity.granted_roles(room):
+        self._standing = SERVER
+        granted = self.identity.granted_roles(room)
+        if self._manages_rooms() or not granted:
             return
-        if await record.ask(partial(policy.current().may_join, self.identity, room)):
-            self._open_room = room
+        definition = roomtypes.of(room)
+        is_creator = definition is not None and await record.ask(
+            partial(questions.is_made_by, room, self.identity.principal)
+        )
+        who = roomrights.standing(self.identity, granted, is_creator=is_creator)
+        if not await record.ask(partial(roomrights.may_join, self.identity, room, is_creator=is_creator)):
+            return
+        if definition is None or await roomhooks.may_join(definition, who, room):
+            self._open_room, self._standing = room, who
+
+    def standing(self, room: str) -> Standing:
+        """How the rules of the room that it has come to see it; one that manages rooms is held to none."""
+        return self._standing
+
+    def sight(self, room: str) -> Sight | None:
+        """What it may read there; None: everything."""
+        definition = roomtypes.of(room)
+        return None if definition is None else sight(definition, self._standing)
 
     def local_room(self, room: str) -> LocalRoom | None:
         """It is in no room, and may use those that it manages, or has roles in by its token and may join.

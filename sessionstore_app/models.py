@@ -52,6 +52,15 @@ class Room(models.Model):
         db_index=True,
         help_text=_("When the store is cleared if nobody joins before."),
     )
+    creator = models.CharField(
+        _("creator"),
+        max_length=NAME_LENGTH,
+        default="",
+        db_default="",
+        blank=True,
+        help_text=_("Principal of who made it by being the first in it; empty: anonymous, or the server."),
+    )
+    creator_session_id = models.CharField(max_length=ID_LENGTH, default="", db_default="", blank=True, editable=False)
 
     class Meta:
         verbose_name = _("room")
@@ -244,6 +253,7 @@ class Membership(models.Model):
     )
     roles = models.JSONField(_("roles"), default=list, blank=True)
     observed = models.JSONField(_("observed"), default=list, blank=True)
+    is_creator = models.BooleanField(_("is the room's creator"), default=False, db_default=False)
     joined_at = models.DateTimeField(_("joined at"))
     left_at = models.DateTimeField(_("left at"), null=True, blank=True)
 

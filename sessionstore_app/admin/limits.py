@@ -15,7 +15,7 @@ from sessionstore_app.core.entries import Epoch, Tally
 from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.handlers.rooms import ROOMS_PER_SESSION
 from sessionstore_app.models import Room
-from sessionstore_app.services import bridge, roomlist
+from sessionstore_app.services import bridge, roomlist, roomtypes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class Limit:
 
 def of_room(room: Room) -> list[Limit]:
     """What a room's store may hold, and how fast it may be written to."""
-    settings = conf.current()
+    settings, store = conf.current(), roomtypes.store_limits(room.name)
     held = _held(room)
     return [
-        Limit(_("bytes of a value"), filesizeformat(settings.value_bytes)),
-        Limit(_("keys"), number_format(settings.keys), "" if held is None else number_format(held.keys)),
+        Limit(_("bytes of a value"), filesizeformat(store.value_bytes)),
+        Limit(_("keys"), number_format(store.keys), "" if held is None else number_format(held.keys)),
         Limit(
             _("bytes of the store"),
-            filesizeformat(settings.store_bytes),
+            filesizeformat(store.store_bytes),
             "" if held is None else filesizeformat(held.size_bytes),
         ),
         Limit(

@@ -18,7 +18,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from sessionstore_app.admin import dashboard, limits, roomacts
+from sessionstore_app.admin import dashboard, limits, roomacts, roomrules
 from sessionstore_app.admin.base import LiveAdmin, answered, may
 from sessionstore_app.admin.cells import bdi
 from sessionstore_app.core.entries import Epoch, Tally
@@ -66,9 +66,9 @@ class RoomList(ChangeList):
 class RoomAdmin(LiveAdmin):
     seen_with = ("view_room", "manage_room")
     object_template = "admin/sessionstore_app/room/page.html"
-    list_display = ("shown_name", "peers", "keys", "bytes", "version", "age")
+    list_display = ("shown_name", "type", "peers", "keys", "bytes", "version", "age")
     list_display_links = ("shown_name",)
-    list_filter = (PeersFilter,)
+    list_filter = (PeersFilter, roomrules.TypeFilter)
     search_fields = ("name",)
     ordering = ("name",)
 
@@ -87,6 +87,10 @@ class RoomAdmin(LiveAdmin):
     @admin.display(description=_("name"), ordering="name")
     def shown_name(self, room: Room) -> SafeString:
         return bdi(room.name)
+
+    @admin.display(description=_("type"), empty_value="–")
+    def type(self, room: Room) -> str | None:
+        return roomrules.type_name(room.name)
 
     @admin.display(description=_("peers"), ordering="peers_now")
     def peers(self, room: Any) -> int:
@@ -138,6 +142,7 @@ class RoomAdmin(LiveAdmin):
             "manages": manages,
             "sees_values": may(request, "view_values"),
             "limits": limits.of_room(about),
+            "rules": roomrules.of_room(about),
         }
 
     def _act(self, request: HttpRequest, object_id: str, *, act: roomacts.Act) -> HttpResponseBase:

@@ -6,7 +6,7 @@ What is wrong with a class is a list of `Problem`s, so that a check can tell all
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -14,11 +14,12 @@ import msgspec
 from msgspec import inspect
 
 from sessionstore_app.core import jsontext
+from sessionstore_app.core.declared import in_ms, is_count, is_from_json, is_seconds, may_be
 from sessionstore_app.core.entries import Author, Change, Lifetime
 from sessionstore_app.core.errors import InvalidKey, SessionStoreError
-from sessionstore_app.core.keyrules import KeyRule
+from sessionstore_app.core.keyrules import KeyRule, bounded
 from sessionstore_app.core.limits import StoreLimits
-from sessionstore_app.core.patterns import check_pattern, check_room_name, is_exact, overlap, pattern_set
+from sessionstore_app.core.patterns import PatternSet, check_pattern, check_room_name, compiled, is_exact, overlap
 from sessionstore_app.core.removal import RemovalRule, removal_rule
 from sessionstore_app.core.roomtypes import Extra, Key, RoomType
 from sessionstore_app.core.rules import EVERYONE, PERMISSIONS, Permission, Rule, Standing, Who, rule
@@ -55,22 +56,29 @@ class Definition:
     grace_seconds: float | None
     backend: str
     removals: tuple[RemovalRule, ...]
+    # Keys that not every peer may read.
+    guarded: tuple[KeyRule, ...] = ()
     _exact: Mapping[str, KeyRule] = field(default_factory=dict)
-    _patterns: tuple[KeyRule, ...] = ()
+    # Ready to match: each change is looked up a few times, and once more for each role that it is told to.
+    _patterns: tuple[tuple[PatternSet, KeyRule], ...] = ()
 
     def key(self, key: str) -> KeyRule | None:
         """The rule of a key; None for one that is not declared and refused."""
         found = self._exact.get(key)
         if found is not None:
             return found
-        for each in self._patterns:
-            if pattern_set(frozenset({each.pattern})).matches(key):
+        for names, each in self._patterns:
+            if names.matches(key):
                 return each
         return self.extra
 
-    def shape(self, change: Change, by: Author | None) -> Change:
-        """A change as its key takes it. Raises InvalidKey, InvalidValue or ValueTooLarge."""
+    def shape(self, change: Change, by: Author | None, value_bytes: int | None = None) -> Change:
+        """A change as its key takes it; `value_bytes` bounds keys without a limit of their own, None where the store
+        does. Raises InvalidKey, InvalidValue or ValueTooLarge.
+        """
         found = self.key(change.key)
+        if found is not None and found.value_bytes is None and value_bytes is not None:
+            found = bounded(found, value_bytes)
         if found is not None:
             return found.shape(change.key, change, by)
         if change.text is None and change.operation is None:
@@ -88,18 +96,17 @@ class Definition:
     def store_limits(self, base: StoreLimits, changes: Sequence[Change]) -> StoreLimits:
         """How much a room holds, where one of these changes is written; a key's own limit is looked at by its rule."""
         limits = replace(base, **self.limits) if self.limits else base
-        own = (found.value_bytes for change in changes if (found := self.key(change.key)) is not None)
-        return replace(limits, value_bytes=max(limits.value_bytes, *(size for size in own if size), 0))
+        found = (self.key(change.key) for change in changes)
+        most = max((each.value_bytes or 0 for each in found if each is not None), default=0)
+        return limits if most <= limits.value_bytes else replace(limits, value_bytes=most)
 
     def permissions(self, roles: Collection[str]) -> frozenset[str]:
         """What these roles may do to other peers."""
         return frozenset().union(*(self.roles.get(role, frozenset()) for role in roles))
 
-    def shows_property(self, key: str, who: Standing) -> bool | None:
-        """May it see this property of peers? None: the type does not say."""
-        if self.properties is None:
-            return None
-        return key in self.properties and self.properties[key].allows(who)
+    def shows_property(self, key: str, who: Standing) -> bool:
+        """May it see this property of peers, where the type says of which that is so?"""
+        return self.properties is not None and key in self.properties and self.properties[key].allows(who)
 
     @property
     def public_properties(self) -> tuple[str, ...] | None:
@@ -119,7 +126,7 @@ class Definition:
     @property
     def is_read_by_all(self) -> bool:
         """True if every peer may read every key."""
-        return all(each.read.is_open for each in self.keys)
+        return not self.guarded
 
 
 def define(kind: type[RoomType]) -> tuple[Definition, list[Problem]]:
@@ -155,7 +162,7 @@ class _Maker:
         made = Definition(
             name=kind.__name__,
             match=self._match(),
-            hooks=kind(),
+            hooks=self._hooks(),
             keys=keys,
             extra=self._extra(len(keys)),
             roles=roles,
@@ -163,16 +170,36 @@ class _Maker:
             properties=properties,
             limits=self._limits(),
             grace_seconds=kind.grace_seconds,
-            backend=kind.backend,
+            backend=kind.backend if isinstance(kind.backend, str) else "default",
             removals=tuple(self._removals()),
+            guarded=tuple(each for each in keys if not each.read.is_open),
             _exact={each.pattern: each for each in keys if is_exact(each.pattern)},
-            _patterns=tuple(each for each in keys if not is_exact(each.pattern)),
+            _patterns=tuple((compiled(frozenset({each.pattern})), each) for each in keys if not is_exact(each.pattern)),
         )
         self._check_rules(made)
+        self._check_options()
         return made
 
+    def _hooks(self) -> RoomType:
+        try:
+            return self.kind()
+        except Exception as error:  # whatever its own __init__ may raise
+            self._problem(f"It cannot be made: {error}", "A room type is made without arguments, once a process.")
+            return RoomType()
+
+    def _check_options(self) -> None:
+        if not isinstance(self.kind.backend, str):
+            self._problem(f"backend is {self.kind.backend!r}.", "It is an alias of BACKENDS.")
+        if not isinstance(self.kind.extra, Extra):
+            self._problem(f"extra is {self.kind.extra!r}.", "It is REFUSED or OPEN.")
+        grace = self.kind.grace_seconds
+        if grace is not None and grace != 0 and not is_seconds(grace):
+            self._problem(f"grace_seconds is {grace!r}.", "It is a number of seconds, 0 or more, or None.")
+
     def _problem(self, text: str, hint: str) -> None:
-        self.problems.append(Problem(f"{self.kind.__name__}: {text}", hint))
+        found = Problem(f"{self.kind.__name__}: {text}", hint)
+        if found not in self.problems:
+            self.problems.append(found)
 
     def _declared(self) -> list[tuple[str, Key]]:
         found: dict[str, Key] = {}
@@ -192,10 +219,13 @@ class _Maker:
 
     def _roles(self) -> dict[str, frozenset[str]]:
         given = self.kind.roles
-        if isinstance(given, str):
-            self._problem("roles is a text.", "Give a list of roles, or map each to what it may do to peers.")
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            self._problem(f"roles is {given!r}.", "Give a list of roles, or map each to what it may do to peers.")
             return {}
-        named = given if isinstance(given, Mapping) else dict.fromkeys(given, ())
+        named = {
+            role: [granted] if isinstance(granted, str) else granted or ()
+            for role, granted in (given if isinstance(given, Mapping) else dict.fromkeys(given, ())).items()
+        }
         for role, granted in named.items():
             unknown = sorted(set(granted) - PEER_PERMISSIONS)
             if unknown:
@@ -211,9 +241,10 @@ class _Maker:
             position=position,
             read=self._rule(key.read, f"{name}, read"),
             write=self._rule(key.write, f"{name}, write"),
+            type=key.type,
             decoder=self._decoder(name, key.type),
             dies_with_session=key.lifetime is Lifetime.SESSION,
-            ttl_ms=None if key.ttl is None else max(1, round(key.ttl * 1_000)),
+            ttl_ms=in_ms(key.ttl),
             names_session=key.names_session,
             cap=key.cap,
             unique=key.unique,
@@ -227,10 +258,15 @@ class _Maker:
         if value_type is Any:
             return None
         try:
-            return msgspec.json.Decoder(value_type)
+            made: msgspec.json.Decoder[object] = msgspec.json.Decoder(value_type)
         except Exception as error:  # whatever a type may raise that is none
             self._problem(f"{name} has a type that cannot be read from JSON: {error}", "Name one msgspec understands.")
             return None
+        if not is_from_json(value_type):
+            self._problem(
+                f"{name} has the type {value_type!r}, which no JSON is.", "Make it a msgspec.Struct or a dataclass."
+            )
+        return made
 
     def _with_default(self, name: str, key: Key, made: KeyRule) -> KeyRule:
         if key.default is None:
@@ -238,21 +274,35 @@ class _Maker:
         try:
             default = msgspec.to_builtins(key.default, str_keys=True)
             jsontext.check(default, _DEPTH)
-            made.check(name, jsontext.dumps(default))
+            text = jsontext.dumps(default)
+            made.check(name, text)
         except (SessionStoreError, TypeError, ValueError) as error:
             self._problem(f"{name} has a default that it could not hold: {error}", "Give one of the key's own type.")
             return made
-        return replace(made, default=default)
+        return replace(made, default=jsontext.loads(text))
 
     def _check_key(self, name: str, key: Key) -> None:
         if key.names_session and key.lifetime is Lifetime.SESSION:
             self._problem(f"{name} goes with two sessions.", "Say names_session or lifetime=SESSION, not both.")
-        if (key.cap is not None or key.unique) and not _may_be_list(key.type):
+        if (key.cap is not None or key.unique) and not may_be(key.type, inspect.CollectionType):
             self._problem(f"{name} has a cap or unique items, but is no list.", "Give it a type such as list[Item].")
-        for option in ("ttl", "cap", "value_bytes", "for_seconds"):
+        if key.names_session and not may_be(key.type, inspect.StrType):
+            self._problem(f"{name} names a session, and is no text.", "Give it the type str.")
+        if not isinstance(key.lifetime, Lifetime):
+            self._problem(f"{name} has lifetime={key.lifetime!r}.", "It is ROOM or SESSION.")
+        self._check_figures(name, key)
+
+    def _check_figures(self, name: str, key: Key) -> None:
+        if not isinstance(key.unique, str):
+            self._problem(f"{name} has unique={key.unique!r}.", "It is the name of a member of its items.")
+        for option in ("ttl", "for_seconds"):
             given = getattr(key, option)
-            if given is not None and not (isinstance(given, int | float) and given > 0):
-                self._problem(f"{name} has {option}={given!r}.", "It is a number above 0.")
+            if not is_seconds(given) and (given is not None or option == "for_seconds"):
+                self._problem(f"{name} has {option}={given!r}.", "It is a number of seconds above 0.")
+        for option in ("cap", "value_bytes"):
+            given = getattr(key, option)
+            if given is not None and not is_count(given):
+                self._problem(f"{name} has {option}={given!r}.", "It is an integer above 0.")
 
     def _check_keys(self, keys: Sequence[KeyRule]) -> None:
         for at, one in enumerate(keys):
@@ -287,13 +337,22 @@ class _Maker:
         given = self.kind.properties
         if given is None:
             return None
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            self._problem(f"properties is {given!r}.", "Give a list of properties, or map each to who sees it.")
+            return {}
         named = given if isinstance(given, Mapping) else dict.fromkeys(given, EVERYONE)
         return {key: self._rule(who, f"properties, {key}") for key, who in named.items()}
 
     def _limits(self) -> dict[str, int]:
-        for name in sorted(self.kind.limits.keys() - _LIMITS):
-            self._problem(f"There is no limit {name!r} of a room.", f"There are {', '.join(sorted(_LIMITS))}.")
-        return {name: limit for name, limit in self.kind.limits.items() if name in _LIMITS}
+        if not isinstance(self.kind.limits, Mapping):
+            self._problem("limits is no mapping.", 'Name each with its figure, as in {"keys": 50}.')
+            return {}
+        for name, limit in self.kind.limits.items():
+            if name not in _LIMITS:
+                self._problem(f"There is no limit {name!r} of a room.", f"There are {', '.join(sorted(_LIMITS))}.")
+            elif not is_count(limit):
+                self._problem(f"The limit {name} is {limit!r}.", "It is an integer above 0.")
+        return {name: limit for name, limit in self.kind.limits.items() if name in _LIMITS and is_count(limit)}
 
     def _extra(self, position: int) -> KeyRule | None:
         if self.kind.extra is not Extra.OPEN:
@@ -308,7 +367,7 @@ class _Maker:
                         rooms=self.kind.match,
                         keys=[key.pattern or name],
                         without=key.without,
-                        for_ms=round(key.for_seconds * 1_000),
+                        for_ms=in_ms(key.for_seconds) or 1,
                         room_length=_LENGTH,
                         key_length=_LENGTH,
                         filter_length=4_096,
@@ -319,6 +378,9 @@ class _Maker:
 
     def _match(self) -> str:
         match = self.kind.match
+        if not isinstance(match, str):
+            self._problem(f"match={match!r} is no text.", "It is a name, or a pattern such as meeting/*.")
+            return ""
         try:
             return check_room_name(match, _LENGTH) if is_exact(match) else check_pattern(match, _LENGTH)
         except SessionStoreError as error:
@@ -326,20 +388,11 @@ class _Maker:
             return match
 
     def _checked(self, pattern: str, where: str, otherwise: str) -> str:
+        if not isinstance(pattern, str):
+            self._problem(f"{where}: the pattern {pattern!r} is no text.", "It is a key, or one such as hand/*.")
+            return otherwise
         try:
             return check_pattern(pattern, _LENGTH)
         except SessionStoreError as error:
             self._problem(f"{where}: {pattern!r} names nothing: {error}", error.advice)
             return otherwise
-
-
-def _may_be_list(value_type: Any) -> bool:
-    """Could a value of this type be a list? True too where that cannot be told."""
-    if value_type is Any:
-        return True
-    try:
-        found = inspect.type_info(value_type)
-    except Exception:  # whatever a type may raise that is none; the decoder says so
-        return True
-    kinds = found.types if isinstance(found, inspect.UnionType) else (found,)
-    return any(isinstance(kind, inspect.CollectionType | inspect.AnyType) for kind in kinds)

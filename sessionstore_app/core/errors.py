@@ -110,6 +110,16 @@ class AccessDenied(SessionStoreError):
     reason = "ACCESS_DENIED"
     hint = "Log in, bring a valid token, or ask for the permission."
 
+    def __init__(self, message: str = "", *, hint: str = "", rule: Mapping[str, object] | None = None) -> None:
+        super().__init__(message, hint=hint)
+        # The rule of a room type that refused, if one did: who may, and what this caller may instead.
+        self.rule = rule
+
+    @property
+    def data(self) -> Mapping[str, object]:
+        """As of every error, and the rule."""
+        return super().data if self.rule is None else {**super().data, "rule": self.rule}
+
 
 class NoSuchSession(SessionStoreError):
     """There is no session with that id."""

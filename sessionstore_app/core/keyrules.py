@@ -6,9 +6,10 @@ too. Who may write is not its business.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -29,6 +30,8 @@ class KeyRule:
     position: int
     read: Rule
     write: Rule
+    # As it was declared.
+    type: Any = Any
     decoder: msgspec.json.Decoder[object] | None = None
     default: Json = None
     dies_with_session: bool = False
@@ -48,6 +51,8 @@ class KeyRule:
                 self.decoder.decode(text)
             except msgspec.ValidationError as error:
                 raise InvalidValue(f"{key}: {error}.", hint="The room's type says what this key holds.") from None
+            except Exception as error:  # sets of what has no hash, and whatever a class of the project raises
+                raise InvalidValue(f"{key} cannot hold this value.") from error
         if self.cap is not None or self.unique:
             self._check_list(key, jsontext.loads(text))
 
@@ -66,19 +71,19 @@ class KeyRule:
 
     def shape(self, key: str, change: Change, by: Author | None) -> Change:
         """The change as this key takes it. Raises InvalidValue or ValueTooLarge."""
-        if change.operation is None and change.text is None:
+        operation = change.operation
+        if operation is not None:
+            operation = Ruled(self._own(operation), key, self)
+        elif change.text is None:
             return change
+        else:
+            self.check(key, change.text)
+            operation = Replacement(change.text) if self.skip_equal else None
         owner = change.owner
         if self.names_session:
             owner = self._named(key, change)
         elif self.dies_with_session and by is not None:
             owner = by.session_id
-        operation = change.operation
-        if operation is not None:
-            operation = Ruled(self._own(operation), key, self)
-        elif change.text is not None:
-            self.check(key, change.text)
-            operation = Replacement(change.text) if self.skip_equal else None
         return replace(change, operation=operation, owner=owner, ttl_ms=self._ttl_ms(change))
 
     def _named(self, key: str, change: Change) -> SessionId:
@@ -97,9 +102,15 @@ class KeyRule:
         if not isinstance(operation, Append) or (self.cap is None and not self.unique):
             return operation
         if self.unique and _member(operation.item, self.unique) is None:
-            raise InvalidValue(f"An item of this list has a {self.unique}.")
+            raise InvalidValue(f"Each item of this list has its {self.unique}.")
         caps = [cap for cap in (operation.cap, self.cap) if cap is not None]
         return replace(operation, cap=min(caps, default=None), unique=self.unique or operation.unique)
+
+
+@lru_cache(maxsize=1_024)
+def bounded(rule: KeyRule, value_bytes: int) -> KeyRule:
+    """The rule of a key that names no limit of its own, with this one."""
+    return replace(rule, value_bytes=value_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +150,14 @@ def _member(item: Json, name: str) -> Json:
 
 
 def _repeats(members: Sequence[Json]) -> bool:
-    seen = [member for member in members if member is not None]
-    if all(isinstance(member, str | int | float) and not isinstance(member, bool) for member in seen):
-        return len(set(map(repr, seen))) < len(seen)
-    return any(same(left, right) for at, left in enumerate(seen) for right in seen[:at])
+    seen = [_hashable(member) for member in members if member is not None]
+    return len(set(seen)) < len(seen)
+
+
+def _hashable(value: Json) -> Hashable:
+    """Equal for values that are the same as JSON, and for no others: comparing each with each takes too long."""
+    if isinstance(value, list):
+        return tuple(map(_hashable, value))
+    if isinstance(value, dict):
+        return frozenset((name, _hashable(member)) for name, member in value.items())
+    return (bool, value) if isinstance(value, bool) else value

@@ -73,7 +73,8 @@ declared: Final[dict[str, type[RoomType]]] = {}
 class RoomType:
     """Rooms whose name matches `match`: exact, `meeting/*`, `*/lobby` or `*`. Rooms of no type follow the settings.
 
-    A subclass without `match` is a base for others. Keys that a type inherits are its own.
+    A subclass without `match` is a base for others. Keys that a type inherits are its own. With `declare=False` it is
+    a type only where `services.roomtypes.declaring` says so, as tests need it.
     """
 
     # Which rooms.
@@ -97,9 +98,9 @@ class RoomType:
     # Which properties of peers others see: keys, or keys with who sees them; None: PUBLIC_PROPERTIES.
     properties: ClassVar[Mapping[str, Who] | Sequence[str] | None] = None
 
-    def __init_subclass__(cls, **options: object) -> None:
+    def __init_subclass__(cls, *, declare: bool = True, **options: object) -> None:
         super().__init_subclass__(**options)
-        if cls.match:
+        if cls.match and declare:
             declared[f"{cls.__module__}.{cls.__qualname__}"] = cls
 
     def joins_as(self, who: Standing, *, first: bool) -> Iterable[str]:

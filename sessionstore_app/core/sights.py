@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sessionstore_app.core.definitions import Definition
 from sessionstore_app.core.entries import Author, Entry
-from sessionstore_app.core.rules import Standing
+from sessionstore_app.core.rules import Rule, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,11 @@ class Sight:
         """May it read this entry? What an own key held before it was deleted is nobody's."""
         return self.shows(entry.key) or (self.shows_own(entry.key) and (not entry.version or self.owns(entry.by)))
 
+    def rule(self, key: str) -> Rule:
+        """The rule of who may read a key."""
+        found = self.of.key(key)
+        return Rule(frozenset()) if found is None else found.read
+
     def can_name(self, key: str) -> bool:
         """May it ask for this key at all?"""
         return self.shows(key) or self.shows_own(key)
@@ -52,7 +57,7 @@ def sight(definition: Definition, who: Standing) -> Sight | None:
         return None
     hidden: set[int] = set()
     own: set[int] = set()
-    for each in definition.keys:
+    for each in definition.guarded:
         if not each.read.allows(who):
             (own if each.read.names_owner else hidden).add(each.position)
     return Sight(frozenset(hidden), frozenset(own), _author(who) if own else None, definition)
@@ -60,4 +65,3 @@ def sight(definition: Definition, who: Standing) -> Sight | None:
 
 def _author(who: Standing) -> Author:
     return Author(who.session_id, who.principal)
-

@@ -33,6 +33,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "room.peers": rooms.room_peers,
     "room.broadcast": rooms.room_broadcast,
     "room.clear": rooms.room_clear,
+    "room.can": rooms.room_can,
     "session.get_properties": sessions.session_get_properties,
     "session.set_properties": sessions.session_set_properties,
     "session.set_properties_by_filter": sessions.session_set_properties_by_filter,

@@ -10,6 +10,8 @@ from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Author
 from sessionstore_app.core.errors import InvalidParams
 from sessionstore_app.core.jsontext import Json, size_bytes
+from sessionstore_app.core.rules import Standing
+from sessionstore_app.core.sights import Sight
 from sessionstore_app.services import steering
 from sessionstore_app.services.localroom import LocalRoom
 from sessionstore_app.services.policy import Identity
@@ -37,6 +39,12 @@ class Caller(Protocol):
 
     def local_room(self, room: str) -> LocalRoom | None:
         """The room it is in; None for one that it may use from outside. Raises NotJoined or AccessDenied."""
+
+    def standing(self, room: str) -> Standing:
+        """How the rules of a room's type see it, once `local_room` or `come_to` has let it there."""
+
+    def sight(self, room: str) -> Sight | None:
+        """What it may read there; None: everything."""
 
     def sparing(self) -> AbstractContextManager[None]:
         """If its own session ends meanwhile, it is answered first."""

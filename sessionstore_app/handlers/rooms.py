@@ -11,7 +11,7 @@ from typing import Final
 from sessionstore_app import conf
 from sessionstore_app.core import clock
 from sessionstore_app.core.entries import Change, Entry, Epoch, SessionId
-from sessionstore_app.core.errors import LimitExceeded
+from sessionstore_app.core.errors import AccessDenied, InvalidKey, LimitExceeded, NotJoined
 from sessionstore_app.core.jsontext import dumps
 from sessionstore_app.core.patterns import PatternSet, check_key, check_room_name, compiled
 from sessionstore_app.handlers.caller import Caller, take_message
@@ -24,7 +24,11 @@ from sessionstore_app.services import (
     policy,
     questions,
     record,
+    roomasking,
     roomreading,
+    roomrights,
+    roomtypes,
+    roomwrites,
     sessions,
     spectating,
     telling,
@@ -33,6 +37,7 @@ from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.events import Said
 from sessionstore_app.services.roomreading import Position
 from sessionstore_app.services.rooms import change_of, check_distinct, rooms
+from sessionstore_app.services.roomwrites import Writer
 from sessionstore_app.services.sessions import JoinedRoom
 
 # Rooms a session may be in at once.
@@ -48,12 +53,18 @@ async def room_join(socket: Socket, params: methods.RoomJoin) -> str:
         raise LimitExceeded("The session is in too many rooms.", limit=ROOMS_PER_SESSION, actual=actual)
     since = None if params.since is None else Position(params.since.epoch, params.since.version)
     joined = await sessions.join(socket.hub, connection, params.room, params.observe, since)
-    local = joined.room
+    local, member = joined.room, joined.member
     complete = ',"complete":true' if since is not None and joined.complete else ""
+    definition = roomtypes.of(local.name)
+    kind = "" if definition is None else f',"type":{dumps(definition.name)}'
+    peers, count = roomreading.first_peers(local), len(local.peers)
+    if not member.sees_peers:
+        peers, count = [local.peers[member.session_id]] if member.session_id in local.peers else [], 1
+    texts = ",".join(sessions.text_of(member, entry) for entry in joined.entries)
     return (
         f'{{"room":{dumps(local.name)},"epoch":"{local.epoch}","version":{joined.version},'
-        f'"roles":{dumps(joined.member.roles)},"peers":[{",".join(roomreading.first_peers(local))}],'
-        f'"count":{len(local.peers)},"entries":{frames.entries(joined.entries)}{complete}}}'
+        f'"roles":{dumps(member.roles)},"peers":[{",".join(peers)}],'
+        f'"count":{count},"entries":[{texts}]{complete}{kind}}}'
     )
 
 
@@ -99,18 +110,29 @@ async def _write(
     caller: Caller, room: str, changes: tuple[Change, ...], op: int | None, lock: str | None = None
 ) -> Written:
     epoch = _writable_epoch(caller, room)
-    caller.take_writes(len(changes), room)
+    _take_writes(caller, room, changes)
     fenced = None if lock is None else partial(locks.fence, caller.session_id or "", locks.check_name(lock))
-    return await entrylog.write(
-        room,
-        epoch if epoch is not None else await entrylog.room_epoch(room),
-        changes,
+    writer = Writer(
+        who=caller.standing(room),
         by=caller.author,
         op=op,
         fenced=fenced,
         # The room was cleared meanwhile: whoever left it must not write into the next one.
         refresh=lambda: _writable_epoch(caller, room),
     )
+    return await roomwrites.write(
+        room, epoch if epoch is not None else await entrylog.room_epoch(room), changes, writer
+    )
+
+
+def _take_writes(caller: Caller, room: str, changes: tuple[Change, ...]) -> None:
+    """A write that the room's type refuses is the caller's own to pay for: it must not use up what its peers may."""
+    try:
+        roomwrites.check(room, changes, caller.standing(room))
+    except AccessDenied:
+        caller.take_writes(len(changes))
+        raise
+    caller.take_writes(len(changes), room)
 
 
 def _writable_epoch(caller: Caller, room: str) -> Epoch | None:
@@ -144,6 +166,18 @@ async def room_snapshot(caller: Caller, params: methods.RoomSnapshot) -> str:
     return f'{{"epoch":"{reading.epoch}","version":{reading.version},"entries":{frames.entries(entries)}}}'
 
 
+async def room_can(caller: Caller, params: methods.RoomCan) -> str:
+    """Whether the caller may do something there, and if not, why."""
+    try:
+        caller.local_room(params.room)
+        await roomasking.ask(
+            params.room, params.action, params.key, who=caller.standing(params.room), seen=caller.sight(params.room)
+        )
+    except (AccessDenied, InvalidKey, NotJoined) as error:
+        return dumps({"allowed": False, **error.data})  # type: ignore[dict-item]  # texts and lists of texts
+    return dumps({"allowed": True})
+
+
 class _Read:
     """A reading with the epoch it belongs to."""
 
@@ -157,10 +191,13 @@ class _Read:
 
 async def _read(caller: Caller, room: str, patterns: PatternSet) -> _Read:
     epoch = _writable_epoch(caller, room)
+    seen = caller.sight(room)
+    roomrights.require_read(seen, patterns, caller.standing(room))
     if epoch is None:
         epoch = await entrylog.current_epoch(room)
     reading = await entrylog.read(room, epoch, patterns)
-    return _Read(epoch, reading.version, reading.entries)
+    entries = roomrights.readable(caller.sight(room), reading.entries, patterns, caller.standing(room))
+    return _Read(epoch, reading.version, entries)
 
 
 async def room_observe(socket: Socket, params: methods.RoomObserve) -> str:
@@ -206,6 +243,7 @@ async def room_peers(caller: Caller, params: methods.RoomPeers) -> str:
     limit = min(params.limit or page, page)
     after = params.after or ""
     local = caller.local_room(params.room)
+    roomrights.require(params.room, "see_peers", caller.standing(params.room))
     if local is not None:
         ids = sorted(session_id for session_id in local.peers if session_id > after)[:limit]
         texts, count = [local.peers[session_id] for session_id in ids], len(local.peers)
@@ -218,6 +256,7 @@ async def room_peers(caller: Caller, params: methods.RoomPeers) -> str:
 async def room_broadcast(caller: Caller, params: methods.RoomBroadcast) -> str:
     """Send the peers a message that is not stored."""
     local = caller.local_room(params.room)
+    roomrights.require(params.room, "broadcast", caller.standing(params.room))
     data = take_message(caller, params.data, params.room)
     frame = frames.room_message(params.room, params.event, data, frames.author(caller.author), clock.now_ms())
     await announcing.announce((params.room, Said(frame)))
@@ -230,6 +269,9 @@ async def room_broadcast(caller: Caller, params: methods.RoomBroadcast) -> str:
 async def room_clear(caller: Caller, params: methods.RoomClear) -> str:
     """Empty a room."""
     check_room_name(params.room, conf.current().room_length)
-    policy.require(caller.identity, "manage_room")
+    if roomtypes.of(params.room) is None:
+        policy.require(caller.identity, "manage_room")
+    caller.local_room(params.room)
+    roomrights.require_clear(params.room, caller.standing(params.room))
     caller.take_writes(1, params.room)
     return dumps({"epoch": await rooms.aclear(params.room)})

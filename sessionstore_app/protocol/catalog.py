@@ -176,6 +176,12 @@ _ROOM_ROWS: Final[Mapping[str, Described]] = {
         {"room": _ROOM, "event": "applause", "data": {"times": 3}},
     ),
     "room.clear": Described("Empty a room's store.", results.ClearedRoom, (errors.LimitExceeded,), {"room": _ROOM}),
+    "room.can": Described(
+        "Whether one may do something in a room, and if not, why.",
+        results.Permitted,
+        (errors.LimitExceeded,),
+        {"room": _ROOM, "action": "write", "key": "spotlight"},
+    ),
 }
 
 _LOCK_ROWS: Final[Mapping[str, Described]] = {

@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Final
 
 import msgspec
 
 from sessionstore_app.core import jsontext
-from sessionstore_app.core.entries import Author, Entry
+from sessionstore_app.core.entries import Author, Entry, SessionId
+from sessionstore_app.core.errors import AccessDenied
 from sessionstore_app.core.jsontext import JsonInput, dumps
 from sessionstore_app.core.observer import Event
+
+# Why a value is not shown.
+_DENIED: Final = AccessDenied.reason
 
 
 def iso(at_ms: int) -> str:
@@ -75,6 +80,39 @@ def masked(text: str) -> str:
         return text
     key, by, at = (bytes(part).decode() for part in (shown.key, shown.by, shown.at))
     return f'{{"key":{key},"masked":true,"bytes":{len(value)},"version":{shown.version},"by":{by},"at":{at}}}'
+
+
+def withdrawn(key: str, version: int) -> str:
+    """An entry that its reader may not read, or not any more: without value, writer and time, and with the reason."""
+    return f'{{"key":{_quoted(key)},"value":null,"version":{version},"by":null,"at":null,"reason":"{_DENIED}"}}'
+
+
+def is_withdrawn(text: str) -> bool:
+    """Does an entry as text say that its reader may not read it?"""
+    return text.endswith(f'"reason":"{_DENIED}"}}')
+
+
+class _Writer(msgspec.Struct):
+    session_id: str | None
+    principal: str
+
+
+class _Written(msgspec.Struct):
+    """An entry as text, taken apart as far as it takes to know whose it is."""
+
+    value: msgspec.Raw
+    by: _Writer | None
+
+
+_take_writer = msgspec.json.Decoder(_Written).decode
+
+
+def writer(text: str) -> tuple[bool, Author | None]:
+    """Whether an entry as text has a value, and who wrote it."""
+    written = _take_writer(text)
+    by = written.by
+    found = None if by is None else Author(None if by.session_id is None else SessionId(by.session_id), by.principal)
+    return bytes(written.value) != b"null", found
 
 
 def write_result(text: str, *, duplicate: bool) -> str:

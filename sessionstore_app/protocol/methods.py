@@ -185,6 +185,12 @@ class RoomClear(Params, frozen=True):
     room: str
 
 
+class RoomCan(Params, frozen=True):
+    room: str
+    action: Literal["read", "write", "broadcast", "clear", "see_peers"]
+    key: str | None = None
+
+
 # --- sessions
 
 
@@ -302,6 +308,7 @@ METHODS: dict[str, Any] = {
     "room.peers": RoomPeers,
     "room.broadcast": RoomBroadcast,
     "room.clear": RoomClear,
+    "room.can": RoomCan,
     "session.get_properties": SessionGetProperties,
     "session.set_properties": SessionSetProperties,
     "session.set_properties_by_filter": SessionSetPropertiesByFilter,

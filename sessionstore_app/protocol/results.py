@@ -28,7 +28,7 @@ class By(Result, frozen=True):
 class Entry(Result, frozen=True):
     """One key of a room's store. The value is null where there is none; the version is 0 for one never written.
 
-    A duplicate is a write that was a repeat, and not done again.
+    A duplicate is a write that was a repeat, and not done again. The reason says why a value is not shown.
     """
 
     key: str
@@ -37,6 +37,7 @@ class Entry(Result, frozen=True):
     by: By | None
     at: Time | None
     duplicate: bool = False
+    reason: str | None = None
 
 
 class Written(Result, frozen=True):
@@ -83,6 +84,25 @@ class ClearedRoom(Result, frozen=True):
     """The epoch that the room goes on under; empty where there is no room."""
 
     epoch: str
+
+
+class Refusing(Result, frozen=True):
+    """The rule of a room type that refuses, and the keys that it lets the caller have instead."""
+
+    room_type: str
+    action: str
+    who: list[str]
+    key: str | None = None
+    allowed: list[str] | None = None
+
+
+class Permitted(Result, frozen=True):
+    """The answer of `room.can`; where it is no, what the act would be refused with."""
+
+    allowed: bool
+    reason: str | None = None
+    hint: str | None = None
+    rule: Refusing | None = None
 
 
 class Properties(Result, frozen=True):

@@ -17,11 +17,11 @@ from django.db.models import Count, Model
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from sessionstore_app import conf
 from sessionstore_app.core.entries import Epoch, SessionId
 from sessionstore_app.core.properties import select
 from sessionstore_app.core.sessions import Kind, SessionChange, State, previous_values
 from sessionstore_app.models import Membership, Room, Session, SessionEvent, SessionState
+from sessionstore_app.services import roomtypes
 from sessionstore_app.services.lockrows import LockRows
 from sessionstore_app.services.news import Cleared, Events, Peer, RosterChange
 from sessionstore_app.services.properties import milliseconds, properties_of
@@ -147,6 +147,15 @@ class Batch:
         """How many sessions are in the room."""
         return self._counts.get(room.id, 0)
 
+    def is_creator(self, room: Room, session_id: str, principal: str) -> bool:
+        """Is the room this session's: did it, or another of its principal, make it, or does it now by being the first?
+
+        A room that the server keeps, or that waits to be cleared, was made before.
+        """
+        if room.creator_session_id:
+            return room.creator_session_id == session_id or (bool(principal) and room.creator == principal)
+        return not self.count(room) and room.clears_at is None
+
     def membership(self, room: Room, session_id: str) -> Membership | None:
         """The session's membership, if it is in the room."""
         return self._members[session_id].get(room.id)
@@ -180,8 +189,10 @@ class Batch:
             change = self._tell(session, Kind.PROPERTIES, State(session.state))
         if change is None or state is State.CLOSED:
             return
-        if before.state != session.state or not set(conf.current().public_properties).isdisjoint(change.previous):
-            self._tell_peers(session)
+        for member in self.memberships(session.id):
+            public = roomtypes.public_properties(member.room.name)
+            if before.state != session.state or not set(public).isdisjoint(change.previous):
+                self._tell_peers(session, member)
 
     def _tell(self, session: Session, kind: Kind, state: State) -> SessionChange:
         before = self._views[session.id]
@@ -204,11 +215,10 @@ class Batch:
         self.events.sessions.append(change)
         return change
 
-    def _tell_peers(self, session: Session) -> None:
-        for member in self.memberships(session.id):
-            change = self._roster_change(member.room)
-            peer = peer_of(member, session)
-            (change.joined if session.id in change.joined else change.updated)[session.id] = peer
+    def _tell_peers(self, session: Session, member: Membership) -> None:
+        change = self._roster_change(member.room)
+        peer = peer_of(member, session, member.room.name)
+        (change.joined if session.id in change.joined else change.updated)[session.id] = peer
 
     def _moved(self, session_id: str) -> None:
         """It came into a room or left one; who ends has been told already."""
@@ -223,10 +233,13 @@ class Batch:
         self._joined.append(member)
         self._members[member.session_id][room.id] = member
         self._counts[room.id] = self.count(room) + 1
+        if member.is_creator:
+            room.creator_session_id = member.session_id
+            room.creator = self._sessions[member.session_id].principal
         room.emptied_at = room.clears_at = None
         change = self._roster_change(room)
         came_back = change.left.pop(member.session_id, None) is not None
-        peer = peer_of(member, self._sessions[member.session_id])
+        peer = peer_of(member, self._sessions[member.session_id], room.name)
         (change.updated if came_back else change.joined)[member.session_id] = peer
         self._moved(member.session_id)
 
@@ -264,6 +277,9 @@ class Batch:
         old, new = Epoch(room.epoch), new_epoch()
         room.epoch = new
         room.clears_at = None
+        if not self.count(room):
+            # Whoever comes first makes it anew.
+            room.creator = room.creator_session_id = ""
         # What is written in a new epoch has a whole absence to live.
         room.unmatched = {}
         self._changed_rooms[room.name] = room
@@ -299,7 +315,7 @@ class Batch:
         for change in self.events.rosters.values():
             room = self._rooms[change.room]
             room.roster += 1
-            change.roster = room.roster
+            change.roster, change.count = room.roster, self.count(room)
             self._changed_rooms[room.name] = room
         overwrite(Room, self._changed_rooms.values(), _ROOM_FIELDS)
         SessionEvent.objects.bulk_create(_row(change, self.now) for change in self.events.sessions)
@@ -313,7 +329,9 @@ _SESSION_FIELDS = (
     "state", "roles", "granted", "permissions", "properties", "revision", "node_id", "generation", "resume_hash",
     "expires_at", "lapses_at", "closed_at", "close_reason",
 )  # fmt: skip
-_ROOM_FIELDS = ("epoch", "roster", "emptied_at", "clears_at", "unmatched", "store_mark")
+_ROOM_FIELDS = (
+    "epoch", "roster", "emptied_at", "clears_at", "unmatched", "store_mark", "creator", "creator_session_id",
+)  # fmt: skip
 
 
 def _row(change: SessionChange, at: datetime) -> SessionEvent:
@@ -341,9 +359,9 @@ def new_epoch() -> Epoch:
     return Epoch(secrets.token_hex(12))
 
 
-def peer_of(membership: Membership, session: Session) -> Peer:
-    """The peer that a membership makes of its session."""
-    public = select(properties_of(session), conf.current().public_properties)
+def peer_of(membership: Membership, session: Session, room: str) -> Peer:
+    """The peer that a membership makes of its session in the room of that name."""
+    public = select(properties_of(session), roomtypes.public_properties(room))
     return Peer(
         session.id, session.principal, tuple(membership.roles), str(session.state), membership.joined_at, public
     )

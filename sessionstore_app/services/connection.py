@@ -197,11 +197,13 @@ class Connection:
         noted.version = version
         noted.changes.update(changes)
 
-    def forget_behind(self, room: str, keep: Callable[[str], bool] | None = None) -> None:
-        """What was noted of the room is no longer wanted, or was given otherwise; `keep` says of which keys it is."""
+    def forget_behind(self, room: str, keep: Callable[[str, str], bool] | None = None) -> None:
+        """What was noted of the room is no longer wanted, or was given otherwise; `keep` says, of a key and its entry
+        as text, whether it is.
+        """
         noted = self._behind.get(room) if self._behind else None
         if noted is not None:
-            noted.changes = {key: text for key, text in noted.changes.items() if keep is not None and keep(key)}
+            noted.changes = {key: text for key, text in noted.changes.items() if keep is not None and keep(key, text)}
 
     def flush(self) -> None:
         """Send what waits, until the transport holds back."""

@@ -9,10 +9,11 @@ from functools import partial
 
 from sessionstore_app import conf
 from sessionstore_app.core.close import CloseReason
-from sessionstore_app.core.entries import Epoch
+from sessionstore_app.core.entries import Epoch, SessionId
 from sessionstore_app.core.errors import SessionStoreError, Unavailable
-from sessionstore_app.services import entrylog, jobs, questions, record
+from sessionstore_app.services import entrylog, jobs, questions, record, roomtypes
 from sessionstore_app.services.connection import Connection
+from sessionstore_app.services.spaces import room_backend, room_space
 from sessionstore_app.services.telling import tell
 
 
@@ -47,6 +48,17 @@ async def remove_owned(session_ids: Collection[str]) -> set[str]:
         elif isinstance(result, BaseException):
             raise result
     return kept
+
+
+async def remove_named(room: str, session_id: str) -> None:
+    """A session leaves a room, and lives on: what names it there goes before it."""
+    definition = roomtypes.of(room)
+    if definition is None or not any(each.names_session for each in definition.keys):
+        return
+    epoch = await entrylog.current_epoch(room)
+    named = await room_backend(room).owned(room_space(room, epoch), frozenset({SessionId(session_id)})) if epoch else ()
+    gone = [entry for entry in named if (found := definition.key(entry.key)) is not None and found.names_session]
+    await entrylog.remove(room, epoch, gone)
 
 
 async def disconnect(connection: Connection, reason: CloseReason) -> None:

@@ -21,9 +21,10 @@ from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION
 from sessionstore_app.core import clock
 from sessionstore_app.core.entries import Author, Change, Entry, Epoch, Fence, SessionId, Space, Write, WriteResult
 from sessionstore_app.core.errors import SpaceWiped, Unavailable, VersionConflict
+from sessionstore_app.core.limits import StoreLimits
 from sessionstore_app.core.patterns import PatternSet, compiled
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import announcing, bridge, hub, jobs, questions, record
+from sessionstore_app.services import announcing, bridge, hub, jobs, questions, record, roomhooks
 from sessionstore_app.services.events import Changed
 from sessionstore_app.services.spaces import room_backend, room_of, room_space
 
@@ -93,9 +94,10 @@ async def write(
     op: int | None = None,
     fenced: Callable[[], Awaitable[Fence]] | None = None,
     refresh: Callable[[], object] | None = None,
+    limits: StoreLimits | None = None,
 ) -> Written:
-    """Write to a room and announce it. `fenced` is asked before each try for the lock under which it happens, and
-    `refresh` is called before a second one; both may refuse by raising.
+    """Write to a room and announce it, within `limits`, None for the settings'. `fenced` is asked before each try for
+    the lock under which it happens, and `refresh` is called before a second one; both may refuse by raising.
     """
     wanted = Write(changes=changes, by=by, at_ms=clock.now_ms(), op=op)
     for _ in range(_ATTEMPTS):
@@ -103,7 +105,9 @@ async def write(
             # Anew each time: another epoch does not know who wrote under the lock before.
             wanted = replace(wanted, fence=await fenced())
         try:
-            result = await room_backend().write(room_space(room, epoch), wanted, conf.current().store_limits)
+            result = await room_backend(room).write(
+                room_space(room, epoch), wanted, limits or conf.current().store_limits
+            )
         except SpaceWiped:
             if refresh is not None:
                 refresh()
@@ -112,7 +116,7 @@ async def write(
         written = _written(epoch, result)
         if result.changed:
             if ON_CALLERS_CONNECTION.get():
-                await bridge.after_commit(room_backend().using, partial(announce, room, written))
+                await bridge.after_commit(room_backend(room).using, partial(announce, room, written))
             else:
                 await announce(room, written)
         return written
@@ -140,24 +144,25 @@ async def announce(room: str, written: Written) -> None:
     if signals.room_changed.receivers:
         told = {"room": room, "epoch": written.epoch, "version": written.result.version, "entries": entries}
         await send_signal(signals.room_changed, told)
+    await roomhooks.changed(room, entries)
 
 
 async def read(room: str, epoch: Epoch, patterns: PatternSet, since: int | None = None) -> Reading:
     """Read a room's entries; what is past its time is removed first, so nobody sees it."""
     space = room_space(room, epoch)
-    reading = await room_backend().read(space, patterns, since)
+    reading = await room_backend(room).read(space, patterns, since)
     now = clock.now_ms()
     late = [entry for entry in reading.entries if entry.is_expired(now)]
     if not late:
         return reading
     await remove(room, epoch, late)
-    return await room_backend().read(space, patterns, since)
+    return await room_backend(room).read(space, patterns, since)
 
 
 async def version(room: str, epoch: Epoch) -> int:
     """The version of a room's store."""
     space = room_space(room, epoch)
-    return (await room_backend().versions([space]))[space]
+    return (await room_backend(room).versions([space]))[space]
 
 
 async def remove(room: str, epoch: Epoch, entries: Iterable[Entry]) -> int:
@@ -181,7 +186,7 @@ def _stay_wiped() -> None:
 async def remove_owned(room: str, epoch: Epoch, sessions: Collection[str]) -> None:
     """Remove what dies with these sessions."""
     owners = frozenset(map(SessionId, sessions))
-    await remove(room, epoch, await room_backend().owned(room_space(room, epoch), owners))
+    await remove(room, epoch, await room_backend(room).owned(room_space(room, epoch), owners))
 
 
 def _expire_later(room: str, epoch: Epoch, entry: Entry) -> None:

@@ -21,7 +21,7 @@ from sessionstore_app.core.patterns import EVERYTHING
 from sessionstore_app.models import Node, Room, Session, SessionState
 from sessionstore_app.services import jobs, private, questions, reaping, record
 from sessionstore_app.services.site import site_sessions
-from sessionstore_app.services.spaces import room_backend, room_of, room_space
+from sessionstore_app.services.spaces import room_backend, room_backends, room_of, room_space, space_backend
 
 # A wiped space refuses late writes for so long; and for so long a space that nobody seems to need is left alone.
 WIPED_KEPT_MS = 3_600_000
@@ -54,12 +54,12 @@ async def count(lifetime_seconds: float | None) -> Expired:
     """What `expire` would remove at this moment; of entries it counts `MOST_ENTRIES_COUNTED` at the most."""
     clock.follow(await record.ask(questions.clock_ahead_ns))
     found = await record.look(_count)
-    due = await room_backend().due(clock.now_ms(), MOST_ENTRIES_COUNTED)
+    due = [entry for place in room_backends() for entry in await place.due(clock.now_ms(), MOST_ENTRIES_COUNTED)]
     return Expired(
         site_sessions=await site_sessions.aexpire(lifetime_seconds, dry_run=True),
         sessions=found["sessions"],
         rooms_cleared=found["rooms_cleared"],
-        entries=sum(room_of(entry.space) is not None for entry in due),
+        entries=sum(room_of(entry.space) is not None for entry in due[:MOST_ENTRIES_COUNTED]),
         history=found["history"],
         rooms=found["rooms"],
         old_stores=sum([await _is_left_behind(space) for space in await _of_other_epochs()]),
@@ -95,7 +95,8 @@ async def expire(lifetime_seconds: float | None, batch_size: int, told: Callable
     await reaping.forget_history(run.so_far("history"))
     await _forget_rooms(run)
     await _wipe_old_stores(run)
-    await room_backend().forget_wiped(clock.now_ms() - WIPED_KEPT_MS)
+    for place in room_backends():
+        await place.forget_wiped(clock.now_ms() - WIPED_KEPT_MS)
     await private.sweep()
     return run.done
 
@@ -144,7 +145,7 @@ async def _wipe_old_stores(run: _Run) -> None:
     for space in await _of_other_epochs():
         # Looked at only now: another run may have wiped it since.
         if await _is_left_behind(space):
-            await room_backend().wipe(space)
+            await space_backend(space).wipe(space)
             run.add(old_stores=1)
 
 
@@ -157,7 +158,7 @@ async def forget_rooms() -> int:
         epoch, _ = await record.run(jobs.ForgetRoom(room=name))
         if epoch is not None:
             # Who remembers the epoch for a moment must not write where nobody looks any more.
-            await room_backend().wipe(room_space(name, epoch))
+            await room_backend(name).wipe(room_space(name, epoch))
             removed += 1
     return removed
 
@@ -166,13 +167,14 @@ async def _of_other_epochs() -> list[Space]:
     """Spaces of rooms whose epoch is another, as far as the record shows, or that it does not know."""
     old: list[Space] = []
     portion: dict[Space, tuple[str, Epoch]] = {}
-    async for space, _ in room_backend().spaces():
-        found = room_of(space)
-        if found is not None:
-            portion[space] = found
-        if len(portion) >= reaping.BATCH:
-            old += await record.look(partial(questions.spaces_of_old_epochs, portion))
-            portion = {}
+    for place in room_backends():
+        async for space, _ in place.spaces():
+            found = room_of(space)
+            if found is not None:
+                portion[space] = found
+            if len(portion) >= reaping.BATCH:
+                old += await record.look(partial(questions.spaces_of_old_epochs, portion))
+                portion = {}
     return old + (await record.look(partial(questions.spaces_of_old_epochs, portion)) if portion else [])
 
 
@@ -182,6 +184,6 @@ async def _is_left_behind(space: Space) -> bool:
     Where entries are in another database than the record, they may be committed by a request that has still to commit
     their room, or its new epoch.
     """
-    reading = await room_backend().read(space, EVERYTHING, since=0)
+    reading = await space_backend(space).read(space, EVERYTHING, since=0)
     newest_ms = max((entry.at_ms or 0 for entry in reading.entries), default=0)
     return reading.version > 0 and newest_ms <= clock.now_ms() - WIPED_KEPT_MS

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sessionstore_app.core.entries import Epoch
 from sessionstore_app.core.patterns import NOTHING, PatternSet, pattern_set
+from sessionstore_app.core.rules import SERVER, Standing
+from sessionstore_app.core.sights import Sight
 from sessionstore_app.protocol import frames
 from sessionstore_app.services.events import Changed, RoomEvent, RosterDelta
 
@@ -25,21 +27,55 @@ if TYPE_CHECKING:
 WATCHER: Final = "watcher:"
 
 
+class View(NamedTuple):
+    """Members of equal views are told the same, but for keys that they see if they wrote them."""
+
+    patterns: PatternSet
+    sight: Sight | None
+    is_masked: bool
+
+    @property
+    def is_personal(self) -> bool:
+        """True if what is told depends on who is told."""
+        return self.sight is not None and bool(self.sight.own)
+
+    def shows(self, key: str) -> bool:
+        """Is a change of this key told, whoever wrote it?"""
+        return self.patterns.matches(key) and (self.sight is None or self.sight.shows(key))
+
+
 class Member:
     """A connection in a room. `fresh` holds the version of a read and the patterns it gave the present entries for.
 
-    One that only watches is no peer; `is_masked` says that it sees no values.
+    `standing` is how the rules of the room's type see it, `sight` what it may read, None for all, and `shown` what it
+    might when it was last given what there is; `held` are the keys it sees because it wrote them. One that only
+    watches is no peer; `is_masked` says that it sees no values.
     """
 
-    __slots__ = ("connection", "fresh", "is_masked", "patterns", "roles", "session_id")
+    __slots__ = (
+        "connection", "fresh", "held", "is_creator", "is_masked", "patterns", "roles", "sees_peers", "session_id",
+        "shown", "sight", "standing",
+    )  # fmt: skip
 
     def __init__(
-        self, connection: Connection, session_id: str, roles: tuple[str, ...], *, is_masked: bool = False
+        self,
+        connection: Connection,
+        session_id: str,
+        roles: tuple[str, ...],
+        *,
+        is_creator: bool = False,
+        is_masked: bool = False,
     ) -> None:
         self.connection = connection
         self.session_id = session_id
         self.roles = roles
+        self.is_creator = is_creator
         self.is_masked = is_masked
+        self.standing: Standing = SERVER
+        self.sight: Sight | None = None
+        self.shown: Sight | None = None
+        self.sees_peers = True
+        self.held: set[str] = set()
         self.patterns: PatternSet = NOTHING
         self.fresh: tuple[tuple[int, PatternSet], ...] = ()
 
@@ -51,16 +87,13 @@ class Member:
     @property
     def view(self) -> View:
         """Those of the same view are told the same."""
-        return self.patterns, self.is_masked
+        return View(self.patterns, self.sight, self.is_masked)
 
     def wants(self, key: str, version: int) -> bool:
         """Should it hear of this change? Not of one that a read has already shown it, or something later."""
         shown = any(version <= read_at and added.matches(key) for read_at, added in self.fresh)
         return not shown and self.patterns.matches(key)
 
-
-# What somebody observes, and whether without values.
-View: TypeAlias = tuple[PatternSet, bool]
 
 # A room whose state was not read yet.
 NO_EPOCH = Epoch("")
@@ -144,15 +177,25 @@ class LocalRoom:
         self.flush()
         self._regroup(member, pattern_set(member.patterns.patterns - frozenset(patterns)))
 
+    def see(self, member: Member, sight: Sight | None) -> None:
+        """From here on a member is told what this sight shows; what it was told before is the caller's business."""
+        self.flush()
+        self._ungroup(member)
+        member.sight = sight
+        self._groups.setdefault(member.view, {})[member] = None
+
     def _regroup(self, member: Member, patterns: PatternSet | None) -> None:
+        self._ungroup(member)
+        if patterns is not None:
+            member.patterns = patterns
+            self._groups.setdefault(member.view, {})[member] = None
+
+    def _ungroup(self, member: Member) -> None:
         group = self._groups.get(member.view)
         if group is not None:
             group.pop(member, None)
             if not group:
                 del self._groups[member.view]
-        if patterns is not None:
-            member.patterns = patterns
-            self._groups.setdefault(member.view, {})[member] = None
 
     # --- entries
 
@@ -179,42 +222,60 @@ class LocalRoom:
             self.hear(following)
 
     def flush(self) -> None:
-        """Tell the members what changed since the last flush: one frame for each set of patterns."""
+        """Tell the members what changed since the last flush: one frame for each view, whoever many share it."""
         if not self._dirty:
             return
         dirty, self._dirty = self._dirty, {}
-        for (patterns, is_masked), group in self._groups.items():
-            changes = _shown({key: item.text for key, item in dirty.items() if patterns.matches(key)}, is_masked)
-            if changes:
-                self.delivered += len(changes) * len(group)
-                text = frames.room_changed(self.name, self.epoch, self.version, changes.values())
+        for view, group in self._groups.items():
+            if view.is_personal:
                 for member in group:
                     if not member.fresh:
-                        member.connection.put_changes(self.name, self.epoch, self.version, text, changes)
+                        self._tell(member, dirty)
+            else:
+                self._tell_all(view, group, dirty)
         for member in list(self._fresh):
-            self._flush_fresh(member, dirty)
+            self._tell(member, dirty)
+            member.fresh = tuple(item for item in member.fresh if item[0] > self.version)
+            if not member.fresh:
+                self._fresh.discard(member)
 
-    def _flush_fresh(self, member: Member, dirty: Mapping[str, _Dirty]) -> None:
-        changes = {key: item.text for key, item in dirty.items() if member.wants(key, item.version)}
-        changes = _shown(changes, member.is_masked)
+    def _tell_all(self, view: View, group: Mapping[Member, None], dirty: Mapping[str, _Dirty]) -> None:
+        """Tell members of one view: encoded once."""
+        changes = _shown({key: item.text for key, item in dirty.items() if view.shows(key)}, view.is_masked)
+        if changes:
+            self.delivered += len(changes) * len(group)
+            text = frames.room_changed(self.name, self.epoch, self.version, changes.values())
+            for member in group:
+                if not member.fresh:
+                    member.connection.put_changes(self.name, self.epoch, self.version, text, changes)
+
+    def _tell(self, member: Member, dirty: Mapping[str, _Dirty]) -> None:
+        """Tell one member, of what it was not shown before."""
+        wanted = {key: item for key, item in dirty.items() if member.wants(key, item.version)}
+        view = member.view
+        changes = _shown({key: item.text for key, item in wanted.items() if view.shows(key)}, member.is_masked)
+        if view.is_personal:
+            changes |= _own(member, wanted)
         if changes:
             text = frames.room_changed(self.name, self.epoch, self.version, changes.values())
             member.connection.put_changes(self.name, self.epoch, self.version, text, changes)
-        member.fresh = tuple(item for item in member.fresh if item[0] > self.version)
-        if not member.fresh:
-            self._fresh.discard(member)
 
     def replace(self, version: int, texts: Sequence[tuple[str, int, str]], reason: str) -> None:
         """Give every member a snapshot of what it observes: what lies between is no longer known."""
         if version < self.version:
             return
         self._dirty = {}
-        for (patterns, is_masked), group in [(view, list(group)) for view, group in self._groups.items()]:
-            matching = _shown({key: text for key, _, text in texts if patterns.matches(key)}, is_masked)
+        for view, group in [(view, list(group)) for view, group in self._groups.items()]:
+            matching = _shown({key: text for key, _, text in texts if view.shows(key)}, view.is_masked)
             frame = frames.room_snapshot(self.name, self.epoch, version, matching.values(), reason)
             for member in group:
                 member.fresh = ()
                 member.connection.forget_behind(self.name)
+                if view.is_personal:
+                    member.held.clear()
+                    all_of = {key: _Dirty(at, text) for key, at, text in texts if view.patterns.matches(key)}
+                    told = [*matching.values(), *_own(member, all_of).values()]
+                    frame = frames.room_snapshot(self.name, self.epoch, version, told, reason)
                 member.connection.put_unstored(frame)
         self._fresh.clear()
         self.catch_up(version, ())
@@ -228,6 +289,7 @@ class LocalRoom:
         text = frames.room_cleared(self.name, epoch, reason)
         for member in list(self.members.values()):
             member.fresh = ()
+            member.held.clear()
             member.connection.forget_behind(self.name)
             member.connection.put_unstored(text)
         self._fresh.clear()
@@ -275,3 +337,19 @@ class LocalRoom:
 def _shown(changes: dict[str, str], is_masked: bool) -> dict[str, str]:
     """Entries as text, by key, as their reader may see them."""
     return {key: frames.masked(text) for key, text in changes.items()} if is_masked else changes
+
+
+def _own(member: Member, changed: Mapping[str, _Dirty]) -> dict[str, str]:
+    """What a member is told of keys that it sees if it wrote them: what it wrote, and that another took its place."""
+    told: dict[str, str] = {}
+    for key, item in changed.items():
+        if member.sight is None or not member.sight.shows_own(key):
+            continue
+        exists, by = frames.writer(item.text)
+        is_own = member.sight.owns(by)
+        if is_own:
+            told[key] = item.text
+        elif key in member.held:
+            told[key] = frames.withdrawn(key, item.version)
+        (member.held.add if is_own and exists else member.held.discard)(key)
+    return told

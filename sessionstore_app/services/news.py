@@ -25,10 +25,11 @@ class Peer:
 
 @dataclass(slots=True)
 class RosterChange:
-    """How one batch changed who is in a room; `roster` is the room's counter after it."""
+    """How one batch changed who is in a room; `roster` is the room's counter after it, `count` how many are there."""
 
     room: str
     roster: int = 0
+    count: int = 0
     joined: dict[str, Peer] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
     updated: dict[str, Peer] = field(default_factory=dict)

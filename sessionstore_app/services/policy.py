@@ -19,21 +19,9 @@ from sessionstore_app import conf
 from sessionstore_app.core.errors import AccessDenied
 from sessionstore_app.core.jsontext import Json
 from sessionstore_app.core.patterns import pattern_set
-
-PERMISSIONS: Final = frozenset(
-    {
-        "view_session",
-        "modify_session",
-        "register_handler",
-        "send_to_session",
-        "acquire_lock",
-        "manage_room",
-        "view_room",
-        "view_values",
-        "view_sitesession",
-        "change_sitesession",
-    }
-)
+from sessionstore_app.core.rules import PERMISSIONS as PERMISSIONS
+from sessionstore_app.core.rules import Standing
+from sessionstore_app.services import roomtypes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +92,11 @@ class Policy:
     def room_permissions(self, identity: Identity, room: str, roles: Collection[str]) -> frozenset[str]:
         """What a peer with these roles in a room may do to the other peers of that room: some of view_session,
         modify_session, send_to_session and register_handler. Asked on the event loop, as `permissions` is.
+
+        By default, what the room's type says of the roles.
         """
-        return frozenset()
+        definition = roomtypes.of(room)
+        return frozenset() if definition is None else definition.permissions(roles)
 
     def may_change_roles(
         self, identity: Identity, *, add: Collection[str], remove: Collection[str], rooms: Collection[str] | None
@@ -126,8 +117,20 @@ class Policy:
         return True
 
     def room_roles(self, identity: Identity, room: str, *, first: bool) -> frozenset[str]:
-        """The roles a peer has in this room; `first` is true if nobody else is in it."""
-        return identity.granted_roles(room)
+        """The roles a peer has in this room; `first` is true if nobody else is in it.
+
+        By default those that its token grants, and those that the room's type gives.
+        """
+        granted = identity.granted_roles(room)
+        definition = roomtypes.of(room)
+        if definition is None:
+            return granted
+        who = Standing(
+            principal=identity.principal,
+            roles=granted | identity.roles,
+            permissions=self.permissions(identity),
+        )
+        return granted.union(definition.hooks.joins_as(who, first=first))
 
 
 def permissions(identity: Identity) -> frozenset[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -50,7 +50,7 @@ from sessionstore_app.services.events import ObserveMore
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.line import Counters
 from sessionstore_app.services.localroom import LocalRoom
-from sessionstore_app.services.spaces import room_backend, room_space
+from sessionstore_app.services.spaces import by_backend, room_backend, room_backends, room_space
 from sessionstore_app.services.telling import peer_text, record_and_tell, tell, wipe_again
 
 logger = logging.getLogger("sessionstore_app")
@@ -94,8 +94,8 @@ class Presence:
         self._credentials = Credentials()
         self._renewals = 0
         self._gauge = Gauge()
-        # Of the store that holds the entries, as it was last seen.
-        self._store_mark: str | None = None
+        # Of the stores that hold the entries, as they were last seen.
+        self._store_marks: dict[Backend, str] = {}
 
     async def lost(self, connection: Connection, reason: CloseReason) -> None:
         """See `hub.Keeper`."""
@@ -107,6 +107,7 @@ class Presence:
 
     async def rights_changed(self, connection: Connection) -> None:
         """See `hub.Keeper`."""
+        rights.recheck_sights(self.hub, connection)
         watching.recheck_listeners(self.hub, connection)
         spectating.recheck(self.hub, connection)
         try:
@@ -146,15 +147,19 @@ class Presence:
             for missed in room.replace_roster(roster.version, peers):
                 self.hub.counters.healed_rooms += 1
                 self.hub.rosters.tell(room, missed)
+        await self._heal_stores(local)
+
+    async def _heal_stores(self, local: Mapping[str, LocalRoom]) -> None:
         spaces = {room_space(name, room.epoch): room for name, room in local.items()}
-        for space, version in (await room_backend().versions(list(spaces))).items():
-            room = spaces[space]
-            if room_space(room.name, room.epoch) == space and version != room.version:
-                await self._heal_entries(room)
+        for place, named in by_backend(spaces).items():
+            for space, version in (await place.versions(named)).items():
+                room = spaces[space]
+                if room_space(room.name, room.epoch) == space and version != room.version:
+                    await self._heal_entries(room)
 
     async def _heal_entries(self, room: LocalRoom) -> None:
         epoch, since = room.epoch, room.version
-        reading = await room_backend().read(room_space(room.name, epoch), EVERYTHING, since)
+        reading = await room_backend(room.name).read(room_space(room.name, epoch), EVERYTHING, since)
         if room.epoch != epoch or reading.version == room.version:
             return
         if reading.version < since:
@@ -171,10 +176,12 @@ class Presence:
 
     async def _meet_store(self) -> None:
         """A store that lost everything is another one: also rooms of which nobody remembered a version begin anew."""
-        mark = await room_backend().mark()
-        if mark is not None and mark != self._store_mark:
-            await asyncio.gather(*(storemark.meet(name, mark) for name in list(self.hub.rooms)))
-            self._store_mark = mark
+        for place in room_backends():
+            mark = await place.mark()
+            if mark is not None and mark != self._store_marks.get(place):
+                here = [name for name in self.hub.rooms if room_backend(name) is place]
+                await asyncio.gather(*(storemark.meet(name, mark) for name in here))
+                self._store_marks[place] = mark
 
     async def renew(self) -> None:
         """Say that this process lives, and make good what others recorded while it could not."""
@@ -259,7 +266,8 @@ class Presence:
 
     async def forget(self) -> None:
         """Drop the marks of spaces wiped long ago, sessions that ended long ago, and stores they left behind."""
-        await room_backend().forget_wiped(clock.now_ms() - _WIPED_KEPT_MS)
+        for place in room_backends():
+            await place.forget_wiped(clock.now_ms() - _WIPED_KEPT_MS)
         await reaping.forget_history()
         await private.sweep()
 
@@ -308,17 +316,20 @@ async def _start() -> Hub:
     await presence.renew()
     # The first look at a User-Agent takes a while: better now than when the first client opens.
     await record.look(partial(facts.fixed_properties, facts.ClientFacts(user_agent="Mozilla/5.0")))
-    await _start_anew(room_backend())
+    for place in room_backends():
+        await _start_anew(place)
     await started.start()
     record.when_orphaned(lambda happened: _spawn_on(started, tell(happened)))
-    room_backend().orphaned = lambda space, result: _spawn_on(started, entrylog.announce_orphan(space, result))
+    for place in room_backends():
+        place.orphaned = lambda space, result: _spawn_on(started, entrylog.announce_orphan(space, result))
     started.spawn(started.listen_to_itself())
     started.spawn(_every(lambda: conf.current().node_renew_seconds, presence.renew))
     started.spawn(_every(lambda: conf.current().reap_seconds, presence.reap))
     started.spawn(_every(lambda: conf.current().forget_seconds, presence.forget))
     started.spawn(_every(lambda: conf.current().recheck_seconds, presence.look_at_all))
     hub.set_running(started)
-    room_backend().live_on_this_loop()
+    for place in room_backends():
+        place.live_on_this_loop()
     drain.at_sigterm(started)
     return started
 
@@ -329,7 +340,7 @@ _known_backends: weakref.WeakSet[Backend] = weakref.WeakSet()
 async def _start_anew(backend: Backend) -> None:
     """Where entries did not outlive the last process, no room may go on under the epoch it had then."""
     if not backend.survives_process and backend not in _known_backends:
-        await record.run(jobs.RenewEpochs())
+        await record.run(jobs.RenewEpochs(which=lambda room: room_backend(room) is backend))
         _known_backends.add(backend)
 
 
@@ -348,7 +359,8 @@ async def stop(found: Hub) -> None:
     await found.settle()
     if hub.running() is found:
         hub.set_running(None)
-        room_backend().leave_loop()
+        for place in room_backends():
+            place.leave_loop()
     await found.stop()
     clock.follow(None)
     with suppress(Unavailable):

@@ -17,6 +17,7 @@ from sessionstore_app.core.entries import Epoch, Space
 from sessionstore_app.models import Lock, LockRequest, Membership, Room, Session, SessionState
 from sessionstore_app.services.batch import peer_of
 from sessionstore_app.services.news import Peer
+from sessionstore_app.services.properties import properties_of
 from sessionstore_app.services.record import USING
 
 # An answer within so long is good enough to set a clock by; otherwise it is asked again, a few times.
@@ -39,7 +40,7 @@ def rosters(names: Iterable[str]) -> dict[str, Roster]:
     found = {room.name: Roster(room.roster, Epoch(room.epoch), {}) for room in rooms.values()}
     members = Membership.objects.filter(room_id__in=rooms, left_at=None).select_related("session")
     for member in members:
-        peer = peer_of(member, member.session)
+        peer = peer_of(member, member.session, rooms[member.room_id].name)
         found[rooms[member.room_id].name].peers[member.session_id] = peer
     return found
 
@@ -68,7 +69,7 @@ def peers_page(room: str, limit: int, after: str) -> tuple[list[Peer], int]:
     """A page of a room's peers, by session id, and how many there are in all."""
     present = Membership.objects.filter(room__name=room, left_at=None)
     page = present.filter(session_id__gt=after).select_related("session").order_by("session_id")[:limit]
-    return [peer_of(member, member.session) for member in page], present.count()
+    return [peer_of(member, member.session, room) for member in page], present.count()
 
 
 def rooms_of(session_ids: Collection[str]) -> list[tuple[str, str, Epoch]]:
@@ -150,6 +151,44 @@ def spaces_of_old_epochs(spaces: Mapping[Space, tuple[str, Epoch]]) -> list[Spac
     # Of the record itself: to a copy that lags behind, a room may seem unknown.
     epochs = dict(Room.objects.using(USING).filter(name__in=rooms).values_list("name", "epoch"))
     return [space for space, (room, epoch) in spaces.items() if epochs.get(room) != epoch]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acting:
+    """A session as whom server code acts in a room: who it is, and how it is in there; `roles` of None: it is not."""
+
+    principal: str
+    session_roles: frozenset[str]
+    permissions: frozenset[str]
+    properties: Mapping[str, str]
+    roles: tuple[str, ...] | None
+    is_creator: bool
+
+
+def acting(session_id: str, room: str) -> Acting | None:
+    """An open session in a room; None where there is none of that id."""
+    session = Session.objects.filter(id=session_id).exclude(state=SessionState.CLOSED).first()
+    if session is None:
+        return None
+    member = Membership.objects.filter(session=session, room__name=room, left_at=None).first()
+    return Acting(
+        principal=session.principal,
+        session_roles=frozenset(session.roles),
+        permissions=frozenset(session.permissions),
+        properties=properties_of(session),
+        roles=None if member is None else tuple(member.roles),
+        is_creator=member is not None and member.is_creator,
+    )
+
+
+def is_peer(room: str, session_id: str) -> bool:
+    """Is the session in the room?"""
+    return Membership.objects.filter(room__name=room, session_id=session_id, left_at=None).exists()
+
+
+def is_made_by(room: str, principal: str) -> bool:
+    """Did this principal make the room?"""
+    return bool(principal) and Room.objects.filter(name=room, creator=principal).exists()
 
 
 class Standing(NamedTuple):

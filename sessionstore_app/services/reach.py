@@ -17,7 +17,7 @@ from sessionstore_app.core.filters import parse
 from sessionstore_app.core.observer import Interest
 from sessionstore_app.core.patterns import check_room_name
 from sessionstore_app.core.properties import ALL_FIXED, ALL_USER
-from sessionstore_app.services import policy
+from sessionstore_app.services import policy, roomrights
 from sessionstore_app.services.policy import Identity
 
 
@@ -94,4 +94,13 @@ def reach_of(
     if not granting:
         missing = " and ".join(permission for permission in needed if permission not in held)
         raise AccessDenied(hint=f"The permission {missing} is needed.")
-    return Reach(rooms=granting, by_rule=True, sees=partial(rules.may_view_property, identity, rooms=granting))
+    return Reach(rooms=granting, by_rule=True, sees=partial(_sees, identity, joined, granting))
+
+
+def _sees(identity: Identity, joined: Mapping[str, Collection[str]], rooms: frozenset[str], key: str) -> bool:
+    """May it see this property of the peers of all these rooms? Their types say, and where they do not, the policy."""
+    by_type = {room: roomrights.shows_property(room, key, identity, joined[room]) for room in rooms}
+    silent = frozenset(room for room, shown in by_type.items() if shown is None)
+    if False in by_type.values():
+        return False
+    return not silent or policy.current().may_view_property(identity, key, rooms=silent)

@@ -20,7 +20,7 @@ from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.services import entrylog, jobs, private, questions, record
 from sessionstore_app.services.endings import remove_owned
 from sessionstore_app.services.record import Job
-from sessionstore_app.services.spaces import room_backend, room_of
+from sessionstore_app.services.spaces import room_backends, room_of
 from sessionstore_app.services.telling import tell
 
 logger = logging.getLogger("sessionstore_app")
@@ -84,9 +84,9 @@ async def _do(job: Job) -> bool:
 
 async def expire_entries() -> tuple[int, bool]:
     """Remove entries past their time, at most `BATCH`: how many, and whether there may be more that can go."""
-    due = await room_backend().due(clock.now_ms(), BATCH)
-    removed = sum([await _expire(entry) for entry in due])
-    return removed, len(due) >= BATCH and removed > 0
+    found = [await place.due(clock.now_ms(), BATCH) for place in room_backends()]
+    removed = sum([await _expire(entry) for due in found for entry in due])
+    return removed, any(len(due) >= BATCH for due in found) and removed > 0
 
 
 async def _expire(due: Due) -> bool:

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from sessionstore_app import conf
 from sessionstore_app.core import clock
 from sessionstore_app.core.observer import Interest
 from sessionstore_app.core.removal import RemovalRule, absence
-from sessionstore_app.services import directory, entrylog, jobs, questions, record
+from sessionstore_app.services import directory, entrylog, jobs, questions, record, roomtypes
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.telling import record_and_tell
 
 
 async def apply(hub: Hub) -> None:
     """Look at every rule once."""
-    for rule in conf.current().removal_rules:
+    for rule in roomtypes.removal_rules():
         rooms = frozenset(name for name, room in hub.rooms.items() if room.epoch and rule.rooms.matches(name))
         if rooms:
             await _apply(hub, rule, rooms)

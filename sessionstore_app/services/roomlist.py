@@ -16,7 +16,7 @@ from sessionstore_app.core.entries import Epoch, Tally
 from sessionstore_app.core.patterns import EVERYTHING, PatternSet
 from sessionstore_app.models import Membership, Room
 from sessionstore_app.services import record
-from sessionstore_app.services.spaces import room_backend, room_space
+from sessionstore_app.services.spaces import by_backend, room_backend, room_backends, room_space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +35,16 @@ class RoomInfo:
 async def rooms_matching(patterns: PatternSet = EVERYTHING) -> list[RoomInfo]:
     """All rooms whose names match, by name. Raises Unavailable."""
     found = [room for room in await record.look(_recorded) if patterns.matches(room.name)]
-    tallies = {space: tally async for space, tally in room_backend().spaces()} if found else {}
+    places = room_backends() if found else []
+    tallies = {space: tally for place in places async for space, tally in place.spaces()}
     return [_with(room, tallies.get(room_space(room.name, room.epoch), Tally())) for room in found]
 
 
 async def tallies(rooms: Collection[tuple[str, Epoch]]) -> dict[str, Tally]:
     """What the stores of rooms hold, by the rooms' names; a room is given by name and epoch. Raises Unavailable."""
     spaces = {room_space(name, epoch): name for name, epoch in rooms}
-    found = await room_backend().tallies(list(spaces)) if spaces else {}
-    return {spaces[space]: tally for space, tally in found.items()}
+    found = [await place.tallies(named) for place, named in by_backend(spaces).items()]
+    return {spaces[space]: tally for tallied in found for space, tally in tallied.items()}
 
 
 async def find_room(name: str) -> RoomInfo | None:
@@ -52,7 +53,7 @@ async def find_room(name: str) -> RoomInfo | None:
     if not found:
         return None
     room = found[0]
-    reading = await room_backend().read(room_space(name, room.epoch), EVERYTHING)
+    reading = await room_backend(name).read(room_space(name, room.epoch), EVERYTHING)
     sizes = [entry.size_bytes for entry in reading.entries]
     return _with(room, Tally(version=reading.version, keys=len(sizes), size_bytes=sum(sizes)))
 

@@ -37,7 +37,7 @@ async def load(hub: Hub, local: LocalRoom, epoch: Epoch) -> None:
     """Take in roster and version of a room that has no member here yet, so that what is heard can be put in order."""
     async with local.loading:
         if not local.epoch:
-            await storemark.meet(local.name, await room_backend().mark())
+            await storemark.meet(local.name, await room_backend(local.name).mark())
             roster = (await record.ask(partial(questions.rosters, [local.name])))[local.name]
             local.version = await entrylog.version(local.name, roster.epoch)
             local.epoch, local.roster = roster.epoch, roster.version

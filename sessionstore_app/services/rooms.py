@@ -4,8 +4,9 @@
     rooms.set("standup", "topic", "retro")              # in a view, a shell, a thread
     await rooms.aset("standup", "topic", "retro")       # in async code
 
-Server code writes as the server: it joins nothing, and `by` is null. Inside a transaction with the database backend a
-write belongs to that transaction, and peers are told once it commits.
+Server code writes as the server: it joins nothing, `by` is null, and rights of room types do not hold for it, types and
+limits do. With `as_session` it acts as a session, within that session's rights. Inside a transaction with the database
+backend a write belongs to that transaction, and peers are told once it commits.
 """
 
 from __future__ import annotations
@@ -17,14 +18,30 @@ from typing import Any, Literal, TypedDict
 from sessionstore_app import conf
 from sessionstore_app.core import clock, jsontext
 from sessionstore_app.core.entries import Author, Change, Entry, SessionId
-from sessionstore_app.core.errors import InvalidParams
+from sessionstore_app.core.errors import InvalidParams, NoSuchSession, NotJoined
 from sessionstore_app.core.jsontext import Json, JsonInput
 from sessionstore_app.core.patterns import check_key, check_pattern, check_room_name, compiled
+from sessionstore_app.core.rules import SERVER
+from sessionstore_app.core.sights import sight
 from sessionstore_app.protocol import frames, methods
-from sessionstore_app.services import announcing, bridge, entrylog, jobs, questions, record, steering, telling
+from sessionstore_app.services import (
+    announcing,
+    bridge,
+    entrylog,
+    jobs,
+    questions,
+    record,
+    roomrights,
+    roomtypes,
+    roomwrites,
+    steering,
+    telling,
+)
 from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.events import Said
 from sessionstore_app.services.news import Peer
+from sessionstore_app.services.policy import Identity
+from sessionstore_app.services.roomwrites import Writer
 
 
 class WriteItem(TypedDict, total=False):
@@ -39,7 +56,9 @@ class WriteItem(TypedDict, total=False):
 class Rooms:
     """Shared stores of rooms. Every method has a synchronous twin without the leading `a`.
 
-    `by` is who writes and speaks; None: the server.
+    `by` is who writes and speaks; None: the server. `as_session` of a method is the id of a session that acts instead:
+    it is in the room or holds manage_room, and what it may not do there is refused, by NoSuchSession, NotJoined or
+    AccessDenied.
 
     All raise InvalidParams or LimitExceeded for a bad room name, InvalidKey for a bad key, InvalidParams for arguments
     that the wire would not take either, Unavailable when the store is out of reach.
@@ -56,6 +75,7 @@ class Rooms:
         *,
         if_version: int | None = None,
         ttl_seconds: float | None = None,
+        as_session: str | None = None,
     ) -> Entry:
         """Write a value; None deletes. Returns the entry as stored.
 
@@ -65,21 +85,24 @@ class Rooms:
         """
         given = {"key": key, "value": value, "if_version": if_version, "ttl_seconds": ttl_seconds}
         change = _change(_params("room.set", room, **given))
-        return (await self._write(room, (change,))).result.entries[0]
+        return (await self._write(room, (change,), as_session)).result.entries[0]
 
-    async def aget(self, room: str, key: str) -> Json:
-        """The value of a key, None where there is none."""
-        return (await self.aget_entry(room, key)).value
+    async def aget(self, room: str, key: str, *, as_session: str | None = None) -> Json:
+        """The value of a key; where there is none, the default that the room's type declares, or None."""
+        entry = await self.aget_entry(room, key, as_session=as_session)
+        return _default(room, key) if entry.text is None else entry.value
 
-    async def aget_entry(self, room: str, key: str) -> Entry:
+    async def aget_entry(self, room: str, key: str, *, as_session: str | None = None) -> Entry:
         """The entry of a key: value, version, writer and time; of version 0 where it was never written."""
         check_key(_params("room.get", room, key=key).key, conf.current().key_length)
-        found = await self._read(room, [key])
+        found = await self._read(room, [key], as_session)
         return found[0] if found else Entry(key=key)
 
-    async def adelete(self, room: str, key: str, *, if_version: int | None = None) -> Entry:
+    async def adelete(
+        self, room: str, key: str, *, if_version: int | None = None, as_session: str | None = None
+    ) -> Entry:
         """Delete a key. Returns the entry, without a value. Raises VersionConflict."""
-        return await self.aset(room, key, None, if_version=if_version)
+        return await self.aset(room, key, None, if_version=if_version, as_session=as_session)
 
     async def aupdate(
         self,
@@ -93,6 +116,7 @@ class Rooms:
         unique: str | None = None,
         where: Mapping[str, JsonInput] | None = None,
         patch: JsonInput = None,
+        as_session: str | None = None,
     ) -> Entry:
         """Change a value by a rule that no race can break; returns the entry.
 
@@ -107,22 +131,27 @@ class Rooms:
         given = {"by": by, "item": item, "cap": cap, "unique": unique, "where": where, "patch": patch}
         params = _params("room.update", room, key=key, do=do, **_given(do, given))
         change = Change(key=check_key(key, conf.current().key_length), operation=methods.operation(params))
-        return (await self._write(room, (change,))).result.entries[0]
+        return (await self._write(room, (change,), as_session)).result.entries[0]
 
-    async def awrite(self, room: str, items: Sequence[WriteItem]) -> list[Entry]:
+    async def awrite(self, room: str, items: Sequence[WriteItem], *, as_session: str | None = None) -> list[Entry]:
         """Write several keys together or not at all, under one version. Raises what `aset` raises."""
         changes = tuple(map(_change, _params("room.write", room, ops=items).ops))
         check_distinct(changes)
-        return list((await self._write(room, changes)).result.entries)
+        return list((await self._write(room, changes, as_session)).result.entries)
 
-    async def asnapshot(self, room: str, keys: Sequence[str] = ("*",)) -> dict[str, Json]:
+    async def asnapshot(
+        self, room: str, keys: Sequence[str] = ("*",), *, as_session: str | None = None
+    ) -> dict[str, Json]:
         """All values that match the patterns, by key, as of one instant."""
-        return {entry.key: entry.value for entry in await self._read(room, keys) if entry.exists}
+        return {entry.key: entry.value for entry in await self._read(room, keys, as_session) if entry.exists}
 
-    async def apeers(self, room: str, *, limit: int | None = None, after: str = "") -> list[Peer]:
+    async def apeers(
+        self, room: str, *, limit: int | None = None, after: str = "", as_session: str | None = None
+    ) -> list[Peer]:
         """Who is in the room, by session id; `after` is the last id of the page before."""
         jsontext.check([limit, after], max_depth=1)
         _params("room.peers", room, limit=limit, after=after)
+        roomrights.require(room, "see_peers", (await self._actor(room, as_session)).who)
         page, _ = await self._peers(room, limit or conf.current().peers_per_page, after)
         return page
 
@@ -132,21 +161,24 @@ class Rooms:
         _, count = await self._peers(room, 1, "")
         return count
 
-    async def abroadcast(self, room: str, event: str, data: JsonInput = None) -> None:
+    async def abroadcast(self, room: str, event: str, data: JsonInput = None, *, as_session: str | None = None) -> None:
         """Send the peers a message that is not stored. Raises InvalidParams for the event's name, InvalidValue for what
         is not strict JSON, ValueTooLarge.
         """
         _params("room.broadcast", room, event=event)
         jsontext.check(data, conf.current().json_depth)
-        frame = frames.room_message(room, event, steering.message_text(data), frames.author(self._by), clock.now_ms())
+        actor = await self._actor(room, as_session)
+        roomrights.require(room, "broadcast", actor.who)
+        frame = frames.room_message(room, event, steering.message_text(data), frames.author(actor.by), clock.now_ms())
         await bridge.after_commit(record.USING, lambda: announcing.announce((room, Said(frame))))
 
-    async def aclear(self, room: str) -> str:
+    async def aclear(self, room: str, *, as_session: str | None = None) -> str:
         """Empty the room's store; returns the new epoch. Peers stay, and are told.
 
         A room that there is not is not made by it: then the epoch is empty.
         """
         _params("room.clear", room)
+        roomrights.require_clear(room, (await self._actor(room, as_session)).who)
         if not await entrylog.current_epoch(room):
             return ""
         epoch, happened = await record.run(jobs.Clear(room=room, reason="CLEARED"))
@@ -165,20 +197,52 @@ class Rooms:
     broadcast = bridge.Twin(abroadcast)
     clear = bridge.Twin(aclear)
 
-    async def _write(self, room: str, changes: tuple[Change, ...]) -> Written:
-        return await entrylog.write(room, await entrylog.room_epoch(room), changes, by=self._by)
+    async def _actor(self, room: str, as_session: str | None) -> Writer:
+        """Who acts, as rules see it, and as whom others are told."""
+        if as_session is None:
+            return Writer(who=SERVER, by=self._by)
+        found = await record.ask(partial(questions.acting, as_session, room))
+        if found is None:
+            raise NoSuchSession
+        identity = Identity(principal=found.principal, roles=found.session_roles, permissions=found.permissions)
+        who = roomrights.standing(
+            identity,
+            found.roles or (),
+            session_id=as_session,
+            is_creator=found.is_creator,
+            properties=found.properties,
+        )
+        if found.roles is None and not who.is_server:
+            raise NotJoined
+        return Writer(who=who, by=Author(SessionId(as_session), found.principal))
 
-    async def _read(self, room: str, patterns: Sequence[str]) -> tuple[Entry, ...]:
+    async def _write(self, room: str, changes: tuple[Change, ...], as_session: str | None) -> Written:
+        actor = await self._actor(room, as_session)
+        return await roomwrites.write(room, await entrylog.room_epoch(room), changes, actor)
+
+    async def _read(self, room: str, patterns: Sequence[str], as_session: str | None) -> tuple[Entry, ...]:
+        actor = await self._actor(room, as_session)
         named = _params("room.snapshot", room, keys=patterns).keys
         wanted = compiled(frozenset(check_pattern(pattern, conf.current().key_length) for pattern in named))
+        definition = roomtypes.of(room)
+        seen = None if definition is None else sight(definition, actor.who)
+        roomrights.require_read(seen, wanted, actor.who)
         epoch = await entrylog.current_epoch(room)
-        return (await entrylog.read(room, epoch, wanted)).entries if epoch else ()
+        entries = (await entrylog.read(room, epoch, wanted)).entries if epoch else ()
+        return roomrights.readable(seen, entries, wanted, actor.who)
 
     async def _peers(self, room: str, limit: int, after: str) -> tuple[list[Peer], int]:
         return await record.ask(partial(questions.peers_page, room, limit, after))
 
 
 rooms = Rooms()
+
+
+def _default(room: str, key: str) -> Json:
+    """What is read where a key has no value; a new object each time."""
+    definition = roomtypes.of(room)
+    found = None if definition is None else definition.key(key)
+    return None if found is None or found.default is None else jsontext.loads(jsontext.dumps(found.default))
 
 
 def _params(method: str, room: str, **given: Any) -> Any:

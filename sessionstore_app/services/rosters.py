@@ -61,5 +61,5 @@ class Rosters:
         # A peer that came alone knows the room from the answer to its own join.
         alone = set(told.joined) if len(told.joined) == 1 and not (told.left or told.updated) else set()
         for member in list(room.members.values()):
-            if member.session_id not in alone:
+            if member.session_id not in alone and member.sees_peers:
                 member.connection.put_unstored(text)

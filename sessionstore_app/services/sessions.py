@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sessionstore_app import conf
 from sessionstore_app.backends.base import Reading
@@ -18,7 +18,18 @@ from sessionstore_app.core.entries import Author, Entry, SessionId
 from sessionstore_app.core.errors import LimitExceeded, NotJoined, NotOpen, Unavailable
 from sessionstore_app.core.patterns import check_pattern, check_room_name, pattern_set
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import endings, jobs, private, record, rights, spectating, telling, watching
+from sessionstore_app.services import (
+    endings,
+    jobs,
+    private,
+    record,
+    rights,
+    roomrights,
+    roomtypes,
+    spectating,
+    telling,
+    watching,
+)
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import ObserveMore, TakenOver
 from sessionstore_app.services.hub import Hub
@@ -34,7 +45,8 @@ logger = logging.getLogger("sessionstore_app")
 @dataclass(frozen=True, slots=True)
 class OpenSession:
     """What a connection knows of its session: `generation` is the one this socket serves, `revision` how far it is
-    told of what others did to it, `login` by which Django session its client is known, if by one.
+    told of what others did to it, `login` by which Django session its client is known, if by one, `properties` those
+    that the rules of some room type look at.
     """
 
     id: str
@@ -43,6 +55,7 @@ class OpenSession:
     revision: int
     author: Author
     login: Login | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +99,7 @@ async def open_session(
     with in_transit(hub, session_id):
         async with private.seeded(session_id, seeds):
             own, happened = await record.run(job)
-        session = _session_of(session_id, identity, generation=1, revision=1, login=login)
+        session = _session_of(session_id, identity, own, generation=1, revision=1, login=login)
         is_there = _serve(hub, connection, session)
         await telling.tell(happened)
         if not is_there:
@@ -95,13 +108,19 @@ async def open_session(
 
 
 def _session_of(
-    session_id: str, identity: Identity, *, generation: int, revision: int, login: Login | None
+    session_id: str,
+    identity: Identity,
+    properties: Mapping[str, str],
+    *,
+    generation: int,
+    revision: int,
+    login: Login | None,
 ) -> OpenSession:
     author = Author(SessionId(session_id), identity.principal)
     if identity.store:
         # Where seeds go they are by now: they are not kept with every socket.
         identity = replace(identity, store={})
-    return OpenSession(session_id, identity, generation, revision, author, login)
+    return OpenSession(session_id, identity, generation, revision, author, login, roomrights.kept(properties))
 
 
 async def resume_session(
@@ -118,6 +137,7 @@ async def resume_session(
         session = _session_of(
             session_id,
             replace(identity, roles=resumed.roles),
+            resumed.properties,
             generation=resumed.generation,
             revision=resumed.revision,
             login=login,
@@ -177,17 +197,33 @@ async def rejoin(hub: Hub, connection: Connection, resumed: ResumedRoom, positio
     try:
         await load(hub, local, resumed.epoch)
         patterns = pattern_set(frozenset(resumed.observed))
-        reading = await read_now(hub, local, patterns, position)
-        member = _admit(connection, local, resumed.roles, resumed.observed, reading.version)
-        _push(connection, local, reading)
+        reading = await read_now(hub, local, patterns, _since(resumed.room, position))
+        member = _admit(connection, local, resumed, resumed.observed, reading.version)
+        entries = _given(member, reading.entries)
+        _push(connection, local, reading, entries)
         _observe_early(hub, connection, resumed.room)
-        return JoinedRoom(local, member, reading.version, reading.entries, reading.complete)
+        return JoinedRoom(local, member, reading.version, entries, reading.complete)
     finally:
         hub.release(local)
 
 
-def _push(connection: Connection, local: LocalRoom, reading: Reading) -> None:
-    texts = [frames.entry(entry) for entry in reading.entries]
+def _since(room: str, position: Position | None) -> Position | None:
+    """From where a client's copy can go on; where keys are not for all, what it may read may have changed since."""
+    definition = roomtypes.of(room)
+    return position if definition is None or definition.is_read_by_all else None
+
+
+def _given(member: Member, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """What a member is given of a reading; what it sees because it wrote it is noted, to be withdrawn one day."""
+    seen = member.sight
+    given = roomrights.visible(seen, entries)
+    if seen is not None and seen.own:
+        member.held.update(entry.key for entry in given if entry.exists and seen.shows_own(entry.key))
+    return given
+
+
+def _push(connection: Connection, local: LocalRoom, reading: Reading, entries: tuple[Entry, ...]) -> None:
+    texts = [frames.entry(entry) for entry in entries]
     if reading.complete:
         connection.put(frames.room_snapshot(local.name, local.epoch, reading.version, texts, "resync"))
     elif texts:
@@ -205,6 +241,8 @@ async def join(
     check_room_name(room, settings.room_length)
     wanted = _checked_patterns(connection, room, observe)
     session = _session(connection)
+    if room not in connection.members and not await roomrights.may_come(session, room):
+        raise roomrights.closed()
     connection.early.pop(room, None)
     # Heard first, read second: a change between the two is heard twice and told once, never missed.
     local = await hub.hold(room)
@@ -222,11 +260,12 @@ async def join(
         await load(hub, local, joined.epoch)
         present = connection.members.get(room)
         patterns = pattern_set((present.patterns.patterns if present else frozenset()) | wanted)
-        reading = await read_now(hub, local, patterns, since)
-        member = _admit(connection, local, joined.roles, patterns.patterns, reading.version)
+        reading = await read_now(hub, local, patterns, _since(room, since))
+        member = _admit(connection, local, joined, patterns.patterns, reading.version)
         rights.recheck_soon(hub, connection, session.identity)
         _observe_early(hub, connection, room)
-        entries = reading.entries if not reading.complete else with_absent(reading.entries, patterns.exact)
+        entries = _given(member, reading.entries)
+        entries = entries if not reading.complete else with_absent(entries, patterns.exact)
         return JoinedRoom(local, member, reading.version, entries, reading.complete)
     finally:
         hub.release(local)
@@ -236,7 +275,8 @@ async def leave(hub: Hub, connection: Connection, room: str) -> bool:
     """Leave a room; true if that emptied it and its store was cleared. Raises NotJoined."""
     member_of(connection, room)
     session = _session(connection)
-    job = jobs.Leave(session_id=session.id, room=room, grace_seconds=conf.current().grace_seconds)
+    await endings.remove_named(room, session.id)
+    job = jobs.Leave(session_id=session.id, room=room, grace_seconds=roomtypes.grace_seconds(room))
     cleared, happened = await record.run(job)
     hub.remove_member(room, connection)
     watching.recheck_listeners(hub, connection)
@@ -250,19 +290,21 @@ async def observe(hub: Hub, connection: Connection, room: str, keys: Collection[
     wanted = _checked_patterns(connection, room, keys)
     local = hub.rooms[room]
     patterns = pattern_set(wanted)
+    roomrights.require_read(member.sight, patterns, member.standing)
     reading = await read_now(hub, local, patterns, None)
     # Left while we read: then there is nothing to observe any more.
     member = member_of(connection, room)
     _give(connection, local, member, wanted, reading.version)
+    entries = with_absent(_given(member, reading.entries), patterns.exact)
     await _save_observed(connection, member, room)
-    return JoinedRoom(local, member, reading.version, with_absent(reading.entries, patterns.exact), complete=True)
+    return JoinedRoom(local, member, reading.version, entries, complete=True)
 
 
 async def unobserve(hub: Hub, connection: Connection, room: str, keys: Iterable[str]) -> Member:
     """Observe less of a room; what was not observed is no error. Raises NotJoined."""
     member = member_of(connection, room)
     hub.rooms[room].unobserve(member, keys)
-    connection.forget_behind(room, keep=member.patterns.matches)
+    connection.forget_behind(room, keep=lambda key, _: member.patterns.matches(key))
     await _save_observed(connection, member, room)
     return member
 
@@ -285,7 +327,7 @@ async def observe_more(hub: Hub, connection: Connection, event: ObserveMore) -> 
     if connection.members.get(event.room) is not member:
         return
     _give(connection, local, member, event.patterns, reading.version)
-    texts = map(frames.entry, with_absent(reading.entries, patterns.exact))
+    texts = [text_of(member, entry) for entry in with_absent(_given(member, reading.entries), patterns.exact)]
     connection.put(frames.room_changed(local.name, local.epoch, reading.version, texts))
     # The record knew of it; but what the session itself observed since then was recorded without it.
     await _save_observed(connection, member, event.room)
@@ -306,6 +348,13 @@ def member_of(connection: Connection, room: str) -> Member:
     return member
 
 
+def text_of(member: Member, entry: Entry) -> str:
+    """An entry that a member is given, as text; one that it named and may not read says so."""
+    if member.sight is None or entry.version or member.sight.can_name(entry.key):
+        return frames.entry(entry)
+    return frames.withdrawn(entry.key, 0)
+
+
 def with_absent(entries: tuple[Entry, ...], exact: Collection[str]) -> tuple[Entry, ...]:
     """The entries, and each key that was named and has none as absent."""
     found = {entry.key for entry in entries}
@@ -313,7 +362,7 @@ def with_absent(entries: tuple[Entry, ...], exact: Collection[str]) -> tuple[Ent
 
 
 def _admit(
-    connection: Connection, local: LocalRoom, roles: tuple[str, ...], patterns: Iterable[str], read_at: int
+    connection: Connection, local: LocalRoom, joined: Joined | ResumedRoom, patterns: Iterable[str], read_at: int
 ) -> Member:
     """No waiting from the read to here can let a change slip by: what came meanwhile waits in the room."""
     if connection.close_reason is not None:
@@ -322,7 +371,9 @@ def _admit(
     if member is None:
         # Whoever is in a room need not watch it from outside.
         spectating.end(connection, local)
-        member = Member(connection, _session(connection).id, roles)
+        session = _session(connection)
+        member = Member(connection, session.id, joined.roles, is_creator=joined.is_creator)
+        member.sight = member.shown = roomrights.place(member, session, local.name)
         connection.members[local.name] = member
         local.add(member)
     _give(connection, local, member, patterns, read_at)
@@ -333,7 +384,7 @@ def _give(connection: Connection, local: LocalRoom, member: Member, patterns: It
     """Let a member observe patterns for which it is given a reading that is as new as anything told here."""
     given = pattern_set(frozenset(patterns))
     local.observe(member, patterns, read_at)
-    connection.forget_behind(local.name, keep=lambda key: not given.matches(key))
+    connection.forget_behind(local.name, keep=lambda key, _: not given.matches(key))
 
 
 def _checked_patterns(connection: Connection, room: str, patterns: Collection[str]) -> frozenset[str]:

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection
+
 from sessionstore_app.backends import backend
 from sessionstore_app.backends.base import Backend
 from sessionstore_app.core.entries import Epoch, Space
+from sessionstore_app.services import roomtypes
 
 ALIAS = "default"
 
 
-def room_backend() -> Backend:
-    """The backend of rooms."""
-    return backend(ALIAS)
+def room_backend(room: str) -> Backend:
+    """The backend of a room: the one that its type names."""
+    definition = roomtypes.of(room)
+    return backend(ALIAS if definition is None else definition.backend)
+
+
+def room_backends() -> list[Backend]:
+    """Every backend that rooms may be in."""
+    return [backend(alias) for alias in sorted({ALIAS, *(each.backend for each in roomtypes.definitions())})]
+
+
+def space_backend(space: Space) -> Backend:
+    """The backend of a room's space."""
+    found = room_of(space)
+    return backend(ALIAS) if found is None else room_backend(found[0])
+
+
+def by_backend(spaces: Collection[Space]) -> dict[Backend, list[Space]]:
+    """Spaces of rooms, by where they are."""
+    found: defaultdict[Backend, list[Space]] = defaultdict(list)
+    for space in spaces:
+        found[space_backend(space)].append(space)
+    return found
 
 
 def room_space(room: str, epoch: Epoch) -> Space:

@@ -28,7 +28,7 @@ async def meet(room: str, mark: str | None) -> None:
 
 async def went_back(room: str, epoch: Epoch) -> None:
     """The store forgot what it acknowledged in this epoch: the room goes on under a new one, and all are told."""
-    mark = await room_backend().mark()
+    mark = await room_backend(room).mark()
     _note("went back in time")
     _, happened = await record.run(jobs.Clear(room=room, reason="STORE_LOST", only_epoch=epoch, store_mark=mark))
     await tell(happened)

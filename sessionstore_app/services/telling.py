@@ -16,12 +16,12 @@ from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.core.jsontext import Json
 from sessionstore_app.core.sessions import Kind, SessionChange, State
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import announcing, bridge, hub, private, record
+from sessionstore_app.services import announcing, bridge, hub, private, record, roomhooks
 from sessionstore_app.services.entrylog import send_signal
 from sessionstore_app.services.events import LockTold, RoomCleared, RosterDelta
 from sessionstore_app.services.news import Cleared, Events, LockNews, Peer, RosterChange
 from sessionstore_app.services.record import Job
-from sessionstore_app.services.spaces import room_backend, room_space
+from sessionstore_app.services.spaces import room_space, space_backend
 
 logger = logging.getLogger("sessionstore_app")
 
@@ -51,6 +51,7 @@ async def _tell(happened: Events) -> None:
     await announcing.tell_nodes([_lock_told(news) for news in happened.locks])
     for change in changes:
         await _signal_roster(change)
+        await roomhooks.roster_changed(change.room, change.count, len(change.joined), len(change.left))
     for session_change in happened.sessions:
         await _signal_session(session_change)
 
@@ -81,7 +82,7 @@ _unwiped: set[Space] = set()
 async def _wipe(space: Space) -> None:
     """Wipe a space, or remember it for the next round: the room goes on under its new epoch either way."""
     try:
-        await room_backend().wipe(space)
+        await space_backend(space).wipe(space)
         _unwiped.discard(space)
     except SessionStoreError as error:
         _unwiped.add(space)

@@ -100,7 +100,7 @@ def test_g25_of_two_runs_each_counts_what_it_did_itself(monkeypatch: pytest.Monk
 
 def test_g25_entries_that_another_removed_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     short_lived(3)
-    backend = spaces.room_backend()
+    backend = spaces.room_backend("lobby")
     due = backend.due
 
     async def look(now_ms: int, limit: int) -> Any:
@@ -123,7 +123,7 @@ def test_g25_a_store_that_another_wiped_is_not_counted(monkeypatch: pytest.Monke
 
     def look(*given: Any) -> Any:
         found = old(*given)
-        bridge.run(spaces.room_backend().wipe(space))
+        bridge.run(spaces.room_backend("lobby").wipe(space))
         return found
 
     monkeypatch.setattr(questions, "spaces_of_old_epochs", look)

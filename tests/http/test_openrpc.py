@@ -194,6 +194,7 @@ async def test_every_result_is_of_its_documented_shape(each_guests: Guests, each
 
 
 async def _use_rooms(caller: CheckedHttp, room: str) -> None:
+    assert await caller.call("room.can", room=room, action="clear") == {"allowed": True}
     values: list[Any] = [None, 0, -1.5, "", "é", [], {}, [1, [2]], {"a": {"b": None}}, True]
     for value in values:
         await caller.call("room.set", room=room, key="k", value=value)

@@ -32,6 +32,7 @@ async def test_a_recheck_that_the_database_did_not_answer_is_made_up_for(monkeyp
         if (answer := answers[len(asked) - 1]) is not None:
             raise answer
 
+    monkeypatch.setattr(rights, "recheck_sights", lambda hub, asked_for: None)
     monkeypatch.setattr(rights, "recheck_rooms", recheck)
     monkeypatch.setattr(watching, "recheck_listeners", lambda hub, asked_for: None)
     monkeypatch.setattr(spectating, "recheck", lambda hub, asked_for: None)
@@ -52,6 +53,7 @@ async def test_who_is_gone_is_not_rechecked(monkeypatch: pytest.MonkeyPatch) -> 
         asked.append(asked_for)
         raise Unavailable
 
+    monkeypatch.setattr(rights, "recheck_sights", lambda hub, asked_for: None)
     monkeypatch.setattr(rights, "recheck_rooms", recheck)
     monkeypatch.setattr(watching, "recheck_listeners", lambda hub, asked_for: None)
     monkeypatch.setattr(spectating, "recheck", lambda hub, asked_for: None)

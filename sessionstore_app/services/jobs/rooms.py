@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from sessionstore_app.core.entries import Epoch
 from sessionstore_app.core.errors import AccessDenied, NotJoined
 from sessionstore_app.models import Membership, Room, SessionState
-from sessionstore_app.services import policy
+from sessionstore_app.services import policy, roomrights
 from sessionstore_app.services.batch import Batch, new_epoch
 from sessionstore_app.services.jobs.base import OfNone, OfRoom, OfSession
 from sessionstore_app.services.policy import Identity
+from sessionstore_app.services.properties import properties_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Joined:
 
     epoch: Epoch
     roles: tuple[str, ...]
+    is_creator: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,23 +44,26 @@ class Join(OfSession):
             raise AccessDenied("The session has ended, or goes on over another socket.", hint="Open a new session.")
         # The row's roles count: they may have been taken away while the request was on its way.
         identity = replace(self.identity, roles=frozenset(session.roles))
-        if not policy.current().may_join(identity, self.room):
-            raise AccessDenied("This room is not open to you.", hint="Ask for a token that names the room.")
         room = batch.room(self.room)
+        is_creator = batch.is_creator(room, self.session_id, session.principal)
+        properties = properties_of(session)
+        if not roomrights.may_join(identity, self.room, properties=properties, is_creator=is_creator):
+            raise roomrights.closed()
         member = batch.membership(room, self.session_id)
         if member is not None:
             batch.observe(member, {*member.observed, *self.observed})
-            return Joined(Epoch(room.epoch), tuple(member.roles))
+            return Joined(Epoch(room.epoch), tuple(member.roles), member.is_creator)
         roles = policy.current().room_roles(identity, self.room, first=batch.count(room) == 0)
         member = Membership(
             room=room,
             session_id=self.session_id,
             roles=sorted(roles),
             observed=sorted(self.observed),
+            is_creator=is_creator,
             joined_at=batch.now,
         )
         batch.join(member)
-        return Joined(Epoch(room.epoch), tuple(member.roles))
+        return Joined(Epoch(room.epoch), tuple(member.roles), member.is_creator)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,10 +169,12 @@ class Visit(OfRoom):
 
 @dataclass(frozen=True, kw_only=True)
 class RenewEpochs(OfNone):
-    """Every room goes on under a new epoch, for the entries of all are gone."""
+    """Rooms of these names go on under a new epoch, for their entries are gone."""
+
+    which: Callable[[str], bool]
 
     def run(self, batch: Batch) -> None:
-        every = list(Room.objects.all())
+        every = [room for room in Room.objects.all() if self.which(room.name)]
         for room in every:
             room.epoch = new_epoch()
         Room.objects.bulk_update(every, ["epoch"], batch_size=200)

@@ -13,7 +13,7 @@ from sessionstore_app.core.entries import Epoch
 from sessionstore_app.core.errors import AccessDenied
 from sessionstore_app.core.sessions import State
 from sessionstore_app.models import Membership, Node, Session, SessionState
-from sessionstore_app.services import policy
+from sessionstore_app.services import policy, roomrights
 from sessionstore_app.services.batch import Batch
 from sessionstore_app.services.jobs.base import EndsSession, OfNone, OfSession
 from sessionstore_app.services.policy import Identity
@@ -63,6 +63,7 @@ class ResumedRoom:
     epoch: Epoch
     roles: tuple[str, ...]
     observed: tuple[str, ...]
+    is_creator: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +100,12 @@ class Resume(EndsSession):
         if session is None or not self._is_welcome(session, batch):
             return None
         identity = replace(self.identity, roles=_regranted(session, self.identity))
+        properties = properties_of(session)
         # Asked before anything is changed: a policy may raise.
         shut = [
             member
             for member in batch.memberships(session.id)
-            if not policy.current().may_join(identity, member.room.name)
+            if not roomrights.may_join(identity, member.room.name, properties=properties, is_creator=member.is_creator)
         ]
         was_active = session.state == SessionState.ACTIVE
         served_by = session.node_id
@@ -181,7 +183,7 @@ def _activate(session: Session) -> None:
 
 def _resumed_room(member: Membership) -> ResumedRoom:
     room = member.room
-    return ResumedRoom(room.name, Epoch(room.epoch), tuple(member.roles), tuple(member.observed))
+    return ResumedRoom(room.name, Epoch(room.epoch), tuple(member.roles), tuple(member.observed), member.is_creator)
 
 
 @dataclass(frozen=True, kw_only=True)

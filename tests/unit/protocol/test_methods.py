@@ -34,6 +34,7 @@ LEAST: dict[str, dict[str, Json]] = {
     "room.peers": {"room": "r"},
     "room.broadcast": {"room": "r", "event": "e"},
     "room.clear": {"room": "r"},
+    "room.can": {"room": "r", "action": "clear"},
     "session.get_properties": {"properties": ["k"]},
     "session.set_properties": {"properties": {"k": "v"}},
     "session.set_properties_by_filter": {"filter": "all", "properties": {"k": "v"}},

@@ -1,0 +1,207 @@
+"""Who may do what in a room, by the room's type: one place, asked by sockets, HTTP, server code and the admin.
+
+A room without a type has no rules of its own. Whoever holds manage_room, and the server, is held to none; types and
+limits of values are `roomwrites`' business and hold for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from sessionstore_app.core.definitions import Definition
+from sessionstore_app.core.entries import Entry, SessionId
+from sessionstore_app.core.errors import AccessDenied
+from sessionstore_app.core.patterns import PatternSet
+from sessionstore_app.core.rules import SERVER, Rule, Standing
+from sessionstore_app.core.sights import Sight, sight
+from sessionstore_app.services import policy, record, roomhooks, roomtypes
+from sessionstore_app.services.policy import Identity
+
+if TYPE_CHECKING:
+    from sessionstore_app.services.localroom import Member
+    from sessionstore_app.services.sessions import OpenSession
+
+# What a list of peers says of each in any case.
+_SEEN_BY_PEERS: Final = frozenset({"$SessionId", "$Principal"})
+
+NO_PROPERTIES: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def standing(
+    identity: Identity,
+    roles: Collection[str],
+    *,
+    session_id: str | None = None,
+    is_creator: bool = False,
+    properties: Mapping[str, str] = NO_PROPERTIES,
+) -> Standing:
+    """How rules see somebody with these roles in a room."""
+    held = policy.permissions(identity)
+    if "manage_room" in held:
+        return SERVER
+    return Standing(
+        session_id=None if session_id is None else SessionId(session_id),
+        principal=identity.principal,
+        roles=identity.roles.union(roles),
+        permissions=held,
+        properties=properties,
+        is_creator=is_creator,
+    )
+
+
+def place(member: Member, session: OpenSession, room: str) -> Sight | None:
+    """Say how rules see a member from now on; returns what it may read now, which is for the room to take in."""
+    who = standing(
+        session.identity,
+        member.roles,
+        session_id=session.id,
+        is_creator=member.is_creator,
+        properties=session.properties,
+    )
+    member.standing = who
+    definition = roomtypes.of(room)
+    if definition is None:
+        return None
+    member.sees_peers = definition.rules["see_peers"].allows(who)
+    return sight(definition, who)
+
+
+def kept(properties: Mapping[str, str]) -> Mapping[str, str]:
+    """Of a session's properties those that some rule looks at."""
+    named = roomtypes.named_properties()
+    return {key: properties[key] for key in named & properties.keys()} if named else NO_PROPERTIES
+
+
+def shows_property(room: str, key: str, identity: Identity, roles: Collection[str]) -> bool | None:
+    """Does the room's type show this property of its peers to somebody with these roles? None: it does not say."""
+    definition = roomtypes.of(room)
+    if definition is None or definition.properties is None:
+        return None
+    return key in _SEEN_BY_PEERS or definition.shows_property(key, standing(identity, roles))
+
+
+# --- joining
+
+
+def may_join(
+    identity: Identity, room: str, *, properties: Mapping[str, str] = NO_PROPERTIES, is_creator: bool = False
+) -> bool:
+    """May somebody join a room, or use it over HTTP, as far as policy and type say? Uses the ORM, as policies may.
+
+    The roles that count are those it brings; what it is given for joining it does not have yet.
+    """
+    if not policy.current().may_join(identity, room):
+        return False
+    definition = roomtypes.of(room)
+    if definition is None:
+        return True
+    roles = identity.granted_roles(room)
+    return definition.rules["join"].allows(standing(identity, roles, properties=properties, is_creator=is_creator))
+
+
+async def may_come(session: OpenSession, room: str) -> bool:
+    """What the type's own `may_join` says to a session that wants to join; the rest is asked when that is recorded."""
+    definition = roomtypes.of(room)
+    if definition is None:
+        return True
+    identity = session.identity
+    roles = identity.granted_roles(room)
+    who = standing(identity, roles, session_id=session.id, properties=session.properties)
+    return await roomhooks.may_join(definition, who, room)
+
+
+async def may_stay(session: OpenSession, member: Member, room: str) -> bool:
+    """May a session that is in a room stay there?"""
+    still = partial(may_join, session.identity, room, properties=session.properties, is_creator=member.is_creator)
+    return await record.ask(still) and await may_come(session, room)
+
+
+def closed() -> AccessDenied:
+    """The refusal of a room: the same whether or not there is one of that name."""
+    return AccessDenied("This room is not open to you.", hint="Ask for a token that names the room, or for a role.")
+
+
+# --- what is done in a room
+
+
+def require(room: str, action: str, who: Standing) -> None:
+    """Raise AccessDenied unless it may `broadcast`, `clear` or `see_peers` there."""
+    definition = roomtypes.of(room)
+    if definition is not None and not definition.rules[action].allows(who):
+        raise _refusal(definition, action, definition.rules[action], who)
+
+
+def require_clear(room: str, who: Standing) -> None:
+    """Raise AccessDenied unless it may empty a room: in one without a type it takes manage_room."""
+    if roomtypes.of(room) is None and not who.is_server:
+        raise AccessDenied(hint="The permission manage_room is needed.")
+    require(room, "clear", who)
+
+
+def require_write(definition: Definition, key: str, who: Standing) -> bool:
+    """Raise AccessDenied for a key that it may not write; true where it depends on who wrote the present value."""
+    found = definition.key(key)
+    if found is None or found.write.allows(who):
+        return False
+    if found.write.names_owner:
+        return True
+    raise write_refusal(definition, key, who)
+
+
+def write_refusal(definition: Definition, key: str, who: Standing) -> AccessDenied:
+    """Why it may not write a key."""
+    found = definition.key(key)
+    return _refusal(definition, "write", found.write if found else Rule(frozenset()), who, key)
+
+
+def require_read(seen: Sight | None, patterns: PatternSet, who: Standing) -> None:
+    """Raise AccessDenied where a key is named that it may not read, InvalidKey for one that is not declared."""
+    for key in sorted(patterns.exact) if seen is not None else ():
+        require_key(seen, key, who)
+
+
+def require_key(seen: Sight | None, key: str, who: Standing) -> None:
+    """Raise AccessDenied for a key that it may not read, InvalidKey for one that is not declared."""
+    if seen is None or seen.can_name(key):
+        return
+    found = seen.of.key(key)
+    if found is None:
+        raise seen.of.no_such_key(key)
+    raise _refusal(seen.of, "read", found.read, who, key)
+
+
+def visible(seen: Sight | None, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """The entries that it may read."""
+    return entries if seen is None else tuple(entry for entry in entries if seen.shows_entry(entry))
+
+
+def readable(seen: Sight | None, entries: tuple[Entry, ...], named: PatternSet, who: Standing) -> tuple[Entry, ...]:
+    """The same; raises AccessDenied where one that was named is another's."""
+    shown = visible(seen, entries)
+    if seen is None or len(shown) == len(entries):
+        return shown
+    for entry in entries:
+        if entry.key in named.exact and entry.exists and not seen.shows_entry(entry):
+            raise _refusal(seen.of, "read", seen.rule(entry.key), who, entry.key)
+    return shown
+
+
+def _refusal(definition: Definition, action: str, rule: Rule, who: Standing, key: str = "") -> AccessDenied:
+    needed = " or ".join(rule.described()) or "server code"
+    what = f"{action} {key}".strip().replace("_", " ")
+    roles = ", ".join(sorted(who.roles)) or "none"
+    told: dict[str, object] = {"room_type": definition.name, "action": action, "who": rule.described()}
+    if key:
+        told["key"] = key
+        told["allowed"] = [each.pattern for each in definition.keys if _may(each, action, who)]
+    return AccessDenied(
+        f"You may not {what} in a {definition.name}.", hint=f"It takes {needed}; your roles: {roles}.", rule=told
+    )
+
+
+def _may(each: object, action: str, who: Standing) -> bool:
+    rule: Rule = getattr(each, action)
+    return rule.allows(who) or rule.names_owner
