@@ -107,7 +107,11 @@ class Caller:
 
     def wait_for(self, pending: Pending) -> None:
         """Tell the caller if it takes too long; one timer for all, running only while somebody waits."""
-        self._waiting.append(pending)
+        waiting = self._waiting
+        # Held until the timer looks, thousands of answers would outlive the garbage collector's young generations.
+        while waiting and waiting[0].future.done():
+            waiting.popleft()
+        waiting.append(pending)
         if not self._looks:
             self._look_later()
 
