@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sessionstore_app.core.close import CloseReason
@@ -356,28 +355,42 @@ def run_to_first_suspension(awaitable: Awaitable[None]) -> Coroutine[Any, Any, N
         waits_for = awaitable.send(None)
     except StopIteration:
         return None
-    return _rest(awaitable, waits_for)
+    return _Rest(awaitable, waits_for)
 
 
 async def _await(awaitable: Awaitable[None]) -> None:
     await awaitable
 
 
-async def _rest(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
-    await _continue(coroutine, waits_for)
+class _Rest(Coroutine[Any, Any, None]):
+    """The rest of a coroutine that was started by hand and has yielded `waits_for` to nobody yet.
 
+    One small object in the place of a coroutine around a generator: every request that waits has one.
+    """
 
-@types.coroutine
-def _continue(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    """Go on with a coroutine that was started by hand and has yielded `waits_for` to nobody yet."""
-    while True:
-        try:
-            value = yield waits_for
-        except BaseException as error:  # cancellation too is the coroutine's to handle
-            step: Callable[[], Any] = partial(coroutine.throw, error)
-        else:
-            step = partial(coroutine.send, value)
-        try:
-            waits_for = step()
-        except StopIteration:
-            return
+    __slots__ = ("_coroutine", "_waits_for")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> _Rest:
+        return self
+
+    def __iter__(self) -> _Rest:
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def send(self, value: None) -> Any:
+        waits_for, self._waits_for = self._waits_for, None
+        return self._coroutine.send(value) if waits_for is None else waits_for
+
+    def throw(self, *error: Any) -> Any:
+        # Cancellation too is the coroutine's to handle.
+        self._waits_for = None
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self._coroutine.close()
