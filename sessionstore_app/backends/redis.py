@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -44,6 +44,7 @@ _KNOWN = 50_000
 # A space that had entries to expire is looked at again after so long, if nothing tells of any before.
 _LOOK_AGAIN_MS = 600_000
 
+_pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[Any]).decode
 
 
@@ -58,8 +59,8 @@ def _sha(name: str) -> str:
 
 
 def _scripts() -> Scripts:
-    texts = {_sha(name).encode(): _script(name) for name in ("write", "read", "wipe")}
-    return Scripts(texts=texts, once=_sha("write").encode())
+    texts = {_sha(name): _script(name) for name in ("write", "read", "wipe")}
+    return Scripts(texts=texts, once=_sha("write"))
 
 
 class RedisBackend(Backend):
@@ -92,12 +93,10 @@ class RedisBackend(Backend):
         entries.sort(key=lambda entry: (entry.version, entry.key))
         return Reading(version=version, entries=tuple(entries), complete=complete)
 
-    async def write(self, space: Space, write: Write, limits: StoreLimits) -> WriteResult:
-        keys = self._keys(space)
-        computes = any(change.operation is not None for change in write.changes)
-        job = _Computed(space, write, keys, limits, self) if computes else _Plain(space, write, keys, limits, self)
-        result: WriteResult = await self._lane.run(job)
-        return result
+    def write(self, space: Space, write: Write, limits: StoreLimits) -> Coroutine[Any, Any, WriteResult]:
+        # No coroutine of its own: one more would be kept for each write that waits.
+        kind = _Computed if any(change.operation is not None for change in write.changes) else _Plain
+        return self._lane.run(kind(space, write, self._keys(space), limits, self))
 
     async def wipe(self, space: Space) -> None:
         now_ms = clock.now_ms()
@@ -189,21 +188,21 @@ class RedisBackend(Backend):
 
     # --- what is listed, called in the lane's thread
 
-    def listing(self, space: Space, write: Write) -> tuple[list[Command], list[Command]]:
+    def listing(self, space: Space, write: Write) -> tuple[Sequence[Command], Sequence[Command]]:
         """What lists a space, and its entries with a time to live: before they are written, for the process may die
         in between, and once more behind them, for `due` may have looked in between.
         """
         times = [write.at_ms + change.ttl_ms for change in write.changes if change.ttl_ms is not None]
-        timed: list[Command] = [("ZADD", self._key("due"), "LT", min(times), space)] if times else []
-        return [*([] if space in self._listed else [self._list(space)]), *timed], timed
+        timed: Sequence[Command] = (("ZADD", self._key("due"), "LT", min(times), space),) if times else ()
+        return (timed if space in self._listed else (self._list(space), *timed)), timed
 
-    def written(self, space: Space, version: int) -> list[Command]:
+    def written(self, space: Space, version: int) -> Sequence[Command]:
         """A space was written; returns what lists it again where it began anew, in a database that has lost all."""
         began_anew = version == 1 and space in self._listed
         if len(self._listed) >= _KNOWN:
             self._listed.clear()
         self._listed[space] = None
-        return [self._list(space)] if began_anew else []
+        return (self._list(space),) if began_anew else ()
 
     # --- details
 
@@ -316,14 +315,14 @@ class _Plain:
         return False
 
     def steps(self) -> Steps:
-        return (yield from self.sent(self.write, {}))
+        return self.sent(self.write, {})
 
     def sent(self, write: Write, bases: Mapping[str, int]) -> Steps:
         """Send a write without operations, and read what the script says; `bases` are the versions that values were
         computed from. Returns the result, or None where one of them is no longer the present one.
         """
         before, after = self.backend.listing(self.space, write)
-        replies = yield [*before, self._command(write, bases), *after]
+        replies = yield (*before, self._command(write, bases), *after)
         word, *details = replies[len(before)]
         if word == b"written":
             again = self.backend.written(self.space, details[0])
@@ -361,24 +360,21 @@ class _Plain:
 
     def _command(self, write: Write, bases: Mapping[str, int]) -> Command:
         by, fence, limits = write.by, write.fence, self.limits
-        changes: list[Any] = []
-        for change in write.changes:
-            expires_at_ms = "" if change.ttl_ms is None or change.text is None else write.at_ms + change.ttl_ms
-            changes += (
-                *(change.key, _or_empty(change.if_version), _or_empty(bases.get(change.key))),
-                *((0, "") if change.text is None else (1, change.text)),
-                *(expires_at_ms, "" if change.text is None else change.owner or ""),
+        changes = [
+            (
+                *(change.key, _or_false(change.if_version), _or_false(bases.get(change.key))),
+                *(_or_false(change.text), _or_false(_expires_at_ms(write, change))),
+                False if change.text is None else change.owner or False,
             )
-        return _call(
-            "write",
-            self.keys,
-            *(write.at_ms, 0 if by is None else 1),
-            *(("", "") if by is None else (by.session_id or "", by.principal)),
-            _or_empty(write.op),
-            *(("", "") if fence is None else (fence.lock, fence.sequence)),
-            *(limits.value_bytes, limits.keys, limits.store_bytes, TOMBSTONES_KEPT),
-            *(len(write.changes), *changes),
+            for change in write.changes
+        ]
+        told = (
+            *(write.at_ms, False if by is None else by.session_id or False, False if by is None else by.principal),
+            _or_false(write.op),
+            *((False, False) if fence is None else (fence.lock, fence.sequence)),
+            *(limits.value_bytes, limits.keys, limits.store_bytes, TOMBSTONES_KEPT, changes),
         )
+        return _call("write", self.keys, _pack(told))
 
 
 class _Computed(_Plain):
@@ -435,12 +431,17 @@ def _written(write: Write, version: int) -> tuple[Entry, ...]:
             version=version,
             by=write.by,
             at_ms=write.at_ms,
-            expires_at_ms=None if change.text is None or change.ttl_ms is None else write.at_ms + change.ttl_ms,
+            expires_at_ms=_expires_at_ms(write, change),
             owner=None if change.text is None else change.owner,
         )
         for change in write.changes
     )
 
 
-def _or_empty(number: int | None) -> Any:
-    return "" if number is None else number
+def _expires_at_ms(write: Write, change: Change) -> int | None:
+    return None if change.text is None or change.ttl_ms is None else write.at_ms + change.ttl_ms
+
+
+def _or_false(value: Any) -> Any:
+    """What a script is told, in whose lists there is no nil."""
+    return False if value is None else value

@@ -19,8 +19,8 @@ Reply: TypeAlias = Any
 class Scripts:
     """Texts by hash, as commands name them. `once` is the hash of what must not be done twice; all others may be."""
 
-    texts: Mapping[bytes, str]
-    once: bytes
+    texts: Mapping[str, str]
+    once: str
 
     def spelt_out(self, command: Command) -> Command:
         """The same command where the server has forgotten its scripts; it knows this one again afterwards."""
@@ -72,8 +72,12 @@ def together(groups: Groups, scripts: Scripts) -> Exchange:
         again = yield Batch([scripts.spelt_out(commands[place]) for place in due])
         for place, reply in zip(due, again, strict=True):
             replies[place] = reply
-    rest = iter(replies)
-    return [[next(rest) for _ in group] for group in groups]
+    told: list[list[Reply]] = []
+    first = 0
+    for group in groups:
+        told.append(replies[first : first + len(group)])
+        first += len(group)
+    return told
 
 
 def each_in_turn(groups: Groups, scripts: Scripts) -> Exchange:

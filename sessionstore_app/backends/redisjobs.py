@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Generator, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from redis.exceptions import ResponseError
@@ -56,19 +55,14 @@ class Away:
             self._until = time.monotonic() + AWAY_SECONDS
 
 
-@dataclass(slots=True)
-class _Running:
-    pending: Pending
-    steps: Steps
-    commands: Sequence[Command]
-
-
 class Rounds:
     """The jobs of one who carries: those under way say what is to be sent next, the others wait for them."""
 
     def __init__(self) -> None:
         self.waiting: list[Pending] = []
-        self._running: list[_Running] = []
+        # Those under way, and what each wants to be sent.
+        self._running: list[tuple[Pending, Steps]] = []
+        self._wanted: list[Sequence[Command]] = []
         self._done: list[Outcome] = []
 
     def __bool__(self) -> bool:
@@ -76,83 +70,78 @@ class Rounds:
 
     def begin(self) -> Groups:
         """Begin what need not wait for another; returns what each under way wants to be sent."""
-        self._running += self._begun()
-        return [each.commands for each in self._running]
+        if self.waiting:
+            waiting, self.waiting = self.waiting, []
+            self._begin(waiting)
+        return self._wanted
 
     def take(self, replies: Sequence[Sequence[Reply]]) -> None:
         """Hand the replies to each."""
-        running, self._running = self._running, []
-        for each, told in zip(running, replies, strict=True):
-            outcome = _step(each, told)
-            if outcome is not each:
-                self._done.append((each.pending, outcome))
-            elif each.pending.is_late:
-                self._done.append((each.pending, Unavailable("Others change the same all the time.")))
-            else:
-                self._running.append(each)
+        running, self._running, self._wanted = self._running, [], []
+        for (pending, steps), told in zip(running, replies, strict=True):
+            self._go_on(pending, steps, told)
 
     def done(self) -> list[Outcome]:
         """What came of those that have ended since it was asked last."""
         done, self._done = self._done, []
         return done
 
-    def _begun(self) -> list[_Running]:
-        if not self.waiting:
-            return []
-        held = {name for each in self._running for name in each.pending.job.touches}
-        begun: list[_Running] = []
-        rest: list[Pending] = []
-        for pending in self.waiting:
-            touches = pending.job.touches
+    def _begin(self, waiting: list[Pending]) -> None:
+        held = {name for pending, _ in self._running for name in pending.job.touches}
+        most = len(self._running) + MAX_BATCH
+        for pending in waiting:
+            job = pending.job
             if not pending.is_wanted:
                 continue
-            if len(begun) >= MAX_BATCH:
+            if len(self._running) >= most:
                 # A round must not keep others from the server for long; these are the next.
-                rest.append(pending)
-            elif held and not held.isdisjoint(touches):
-                held.update(touches)
-                rest.append(pending)
-            elif pending.begin():
-                started = self._started(pending)
-                begun += started
-                if started and pending.job.takes_turns:
-                    held.update(touches)
-        self.waiting[:] = rest
-        return begun
+                self.waiting.append(pending)
+            elif held and not held.isdisjoint(job.touches):
+                held.update(job.touches)
+                self.waiting.append(pending)
+            elif pending.begin() and self._start(pending) and job.takes_turns:
+                held.update(job.touches)
 
-    def _started(self, pending: Pending) -> list[_Running]:
+    def _start(self, pending: Pending) -> bool:
+        """Have it say what it wants; false if it ended at once."""
         try:
             steps = pending.job.steps()
-            return [_Running(pending, steps, _packed(next(steps)))]
+            wanted = _spelt(next(steps))
         except Exception as error:  # a fault in one job must not end what all others wait for
             self._done.append((pending, error))
-            return []
+            return False
+        self._running.append((pending, steps))
+        self._wanted.append(wanted)
+        return True
+
+    def _go_on(self, pending: Pending, steps: Steps, replies: Sequence[Reply]) -> None:
+        try:
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    steps.close()
+                    raise _unavailable(reply)
+            wanted = _spelt(steps.send(replies))
+            if pending.is_late:
+                raise Unavailable("Others change the same all the time.")
+        except StopIteration as stop:
+            self._done.append((pending, stop.value))
+        except SessionStoreError as error:
+            self._done.append((pending, error))
+        except Exception as error:  # a fault in one job must not end what all others wait for
+            logger.exception("A job on Redis failed.")
+            self._done.append((pending, error))
+        else:
+            self._running.append((pending, steps))
+            self._wanted.append(wanted)
 
 
-def _packed(commands: Sequence[Command]) -> list[Command]:
-    """With text as bytes: one that is no Unicode is a fault of its own job, not of all that are sent with it."""
-    return [
-        (command[0], *(part.encode() if isinstance(part, str) else part for part in command[1:]))
-        for command in commands
-    ]
-
-
-def _step(running: _Running, replies: Sequence[Reply]) -> Any:
-    """What came of it: a result or an exception; the same again if it goes on."""
-    failure = next((reply for reply in replies if isinstance(reply, Exception)), None)
-    if failure is not None:
-        running.steps.close()
-        return _unavailable(failure)
-    try:
-        running.commands = _packed(running.steps.send(replies))
-    except StopIteration as stop:
-        return stop.value
-    except SessionStoreError as error:
-        return error
-    except Exception as error:  # a fault in one job must not end what all others wait for
-        logger.exception("A job on Redis failed.")
-        return error
-    return running
+def _spelt(commands: Sequence[Command]) -> Sequence[Command]:
+    """The same. Raises UnicodeEncodeError: what is no Unicode is a fault of its own job, not of all sent with it."""
+    for command in commands:
+        for part in command:
+            if type(part) is str and not part.isascii():
+                part.encode()
+    return commands
 
 
 def _unavailable(error: Exception) -> Unavailable:

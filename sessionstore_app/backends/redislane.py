@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +17,7 @@ from sessionstore_app.backends.redisexchange import Groups, Reply
 from sessionstore_app.backends.redisjobs import Away, Job, Outcome, Rounds
 from sessionstore_app.backends.redisloop import OnLoop
 from sessionstore_app.backends.rediswire import Wire
-from sessionstore_app.backends.waiting import IDLE_SECONDS, Pending, answer, resolve
+from sessionstore_app.backends.waiting import IDLE_SECONDS, Caller, Pending, answer, resolve
 from sessionstore_app.backends.worker import Worker
 from sessionstore_app.core.errors import Unavailable
 
@@ -33,17 +33,19 @@ class Lane:
         # Called on the loop with a job and what came of it, where the caller has gone or was told it took too long.
         self.orphaned: Callable[[Any, Any], None] = lambda job, outcome: None
 
-    async def run(self, job: Job) -> Any:
-        """Do one job and return its result. Raises what it raised, or Unavailable; then it may have happened or not."""
+    def run(self, job: Job) -> Coroutine[Any, Any, Any]:
+        """Hand over one job, to be awaited at once: its result. Raises what it raised, or Unavailable; then it may have
+        happened or not.
+        """
         loop = asyncio.get_running_loop()
         pending = Pending(job, loop.create_future(), loop)
-        self._worker.caller(loop, lambda _: None).wait_for(pending)
+        self._worker.caller(loop, _begin_nothing).wait_for(pending)
         on_loop = self._on_loop
         if on_loop is not None and on_loop.loop is loop:
             on_loop.put(pending)
         else:
             self._worker.put(pending)
-        return await answer(pending, self.orphaned)
+        return answer(pending, self.orphaned)
 
     def live_on_this_loop(self) -> None:
         """Talk to Redis on the running loop from now on, for those who ask on it; a cluster is left to the thread."""
@@ -111,3 +113,7 @@ class Lane:
             except RuntimeError:
                 # The loop was closed meanwhile: nobody waits for the answer any more.
                 continue
+
+
+def _begin_nothing(caller: Caller) -> None:
+    """Whatever loop asks, nothing needs to be known of it."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sessionstore_app.backends import redisjobs, redislane, waiting
+from sessionstore_app.backends import redislane, waiting
 from sessionstore_app.backends.redis import RedisBackend
 from sessionstore_app.backends.redisjobs import Rounds, Steps
 from sessionstore_app.core.entries import Author, SessionId, Space, WriteResult
@@ -209,19 +209,18 @@ async def test_a_repeat_of_what_changed_nothing_is_answered_with_what_there_is(
     """It was done by another process between the look and the answer."""
     await write(backend, setting("count", 41))
     change = doing("count", Increment(by=0))
-    send = redisjobs._step
+    go_on = Rounds._go_on
     crossed: list[WriteResult] = []
     look = threading.Event()
 
-    def step(running: Any, replies: Any) -> Any:
-        outcome = send(running, replies)
-        if outcome is running and not look.is_set():
+    def cross(rounds: Rounds, *what: Any) -> None:
+        go_on(rounds, *what)
+        if rounds and not look.is_set():
             look.set()
             with ThreadPoolExecutor() as process:
                 crossed.append(process.submit(asyncio.run, write(other, change, by=ANN, op=7)).result())
-        return outcome
 
-    monkeypatch.setattr(redisjobs, "_step", step)
+    monkeypatch.setattr(Rounds, "_go_on", cross)
     result = await write(backend, change, by=ANN, op=7)
     monkeypatch.undo()
     assert (result.duplicate, [entry.value for entry in result.entries]) == (True, [41])
