@@ -37,12 +37,13 @@ from sessionstore_app.protocol import gate, jsonrpc, methods
 from sessionstore_app.protocol.jsonrpc import Batch, Refused, Request
 from sessionstore_app.ratelimit import RefusedFrames, WriteBucket
 from sessionstore_app.services import hub, policy, presence, transports, watching
-from sessionstore_app.services.connection import Connection, run_to_first_suspension
+from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.localroom import LocalRoom
 from sessionstore_app.services.policy import Identity
 from sessionstore_app.services.reach import Reach
 from sessionstore_app.services.sessions import OpenSession
+from sessionstore_app.services.suspension import run_to_first_suspension
 
 logger = logging.getLogger("sessionstore_app")
 
@@ -300,15 +301,10 @@ class Socket:
         rest = run_to_first_suspension(coroutine)
         if rest is None:
             return None
-        task = self.hub.spawn(rest)
         if not is_patient:
             self.connection.under_way += 1
-            task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self.connection.under_way -= 1
-        self.connection.wake()
+            rest.then = self.connection.done
+        return self.hub.spawn(rest)
 
     def _answer(self, reply: Reply) -> None:
         text = reply.text if isinstance(reply, Followed) else reply

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import types
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,6 +19,7 @@ from sessionstore_app.core.jsontext import size_bytes
 from sessionstore_app.protocol import frames
 from sessionstore_app.services import transports
 from sessionstore_app.services.allowance import FilterAllowance
+from sessionstore_app.services.suspension import run_to_first_suspension
 from sessionstore_app.services.transports import TrySend, fast_path
 
 if TYPE_CHECKING:
@@ -241,6 +241,11 @@ class Connection:
             self._changed = asyncio.Event()
         await self._changed.wait()
 
+    def done(self) -> None:
+        """One of the requests under way is done."""
+        self.under_way -= 1
+        self.wake()
+
     async def settle(self) -> None:
         """Wait until all that its client has asked for is done."""
         while self.under_way:
@@ -342,55 +347,3 @@ class Connection:
         self._sending = None
         self._outbox_bytes = 0
         self.flush()
-
-
-def run_to_first_suspension(awaitable: Awaitable[None]) -> Coroutine[Any, Any, None] | None:
-    """Run in place until it would wait; return the rest to be awaited by a task, or None when it is done.
-
-    Most sends and most requests never wait: a task for each would cost more than their work.
-    """
-    if type(awaitable) is not types.CoroutineType:
-        return _await(awaitable)
-    try:
-        waits_for = awaitable.send(None)
-    except StopIteration:
-        return None
-    return _Rest(awaitable, waits_for)
-
-
-async def _await(awaitable: Awaitable[None]) -> None:
-    await awaitable
-
-
-class _Rest(Coroutine[Any, Any, None]):
-    """The rest of a coroutine that was started by hand and has yielded `waits_for` to nobody yet.
-
-    One small object in the place of a coroutine around a generator: every request that waits has one.
-    """
-
-    __slots__ = ("_coroutine", "_waits_for")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
-        self._coroutine = coroutine
-        self._waits_for = waits_for
-
-    def __await__(self) -> _Rest:
-        return self
-
-    def __iter__(self) -> _Rest:
-        return self
-
-    def __next__(self) -> Any:
-        return self.send(None)
-
-    def send(self, value: None) -> Any:
-        waits_for, self._waits_for = self._waits_for, None
-        return self._coroutine.send(value) if waits_for is None else waits_for
-
-    def throw(self, *error: Any) -> Any:
-        # Cancellation too is the coroutine's to handle.
-        self._waits_for = None
-        return self._coroutine.throw(*error)
-
-    def close(self) -> None:
-        self._coroutine.close()

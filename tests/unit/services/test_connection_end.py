@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
 
 from sessionstore_app.core.close import CloseReason
-from sessionstore_app.services.connection import Connection, run_to_first_suspension
+from sessionstore_app.services.connection import Connection
+from sessionstore_app.services.suspension import run_to_first_suspension
 from tests.unit.services.fakes import FakeHub, FakeSend, change, connection
 
 # --- the end
@@ -103,7 +105,7 @@ async def test_what_does_not_wait_is_done_in_place() -> None:
 async def test_what_waits_is_finished_by_the_rest() -> None:
     done: list[str] = []
     event = asyncio.Event()
-    rest = run_to_first_suspension(give("a", done, after=event))
+    rest: Coroutine[Any, Any, None] | None = run_to_first_suspension(give("a", done, after=event))
     assert rest is not None
     task = asyncio.create_task(rest)
     event.set()
@@ -119,6 +121,24 @@ async def test_an_awaitable_that_is_no_coroutine_is_awaited_by_the_rest() -> Non
     future.set_result(None)
     async with asyncio.timeout(5):
         await rest
+
+
+async def test_who_waits_for_the_rest_is_told_once_that_it_ended() -> None:
+    for ends in (asyncio.Event.set, None):
+        told: list[str] = []
+        event = asyncio.Event()
+        rest = run_to_first_suspension(give("a", [], after=event))
+        assert rest is not None
+        rest.then = partial(told.append, "ended")
+        task: asyncio.Task[None] = asyncio.create_task(rest)
+        await asyncio.sleep(0)
+        assert told == []
+        if ends:
+            ends(event)
+        else:
+            task.cancel()
+        await asyncio.wait([task])
+        assert told == ["ended"]
 
 
 async def test_cancelling_the_rest_reaches_what_waits() -> None:
