@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, Protocol, TypeAlias
 
 Message: TypeAlias = Mapping[str, Any]
@@ -48,6 +49,7 @@ class Bus(Protocol):
 SESSIONS_GROUP: Final = "sessionstore.sessions"
 
 
+@lru_cache(4_096)
 def room_group(room: str) -> str:
     """Group of a room; names are hashed because groups allow few characters and 100 of them."""
     return f"sessionstore.room.{hashlib.sha256(room.encode()).hexdigest()[:40]}"
