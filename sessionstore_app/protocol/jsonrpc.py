@@ -16,6 +16,7 @@ from sessionstore_app.protocol import frames
 MAX_BATCH = 50
 
 RequestId: TypeAlias = str | int | None
+_IDS = (str, int, type(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def _read_call(payload: Json) -> Call:
     if not isinstance(payload, dict):
         return Refused(None, InvalidRequest())
     request_id = payload.get("id")
-    if isinstance(request_id, bool) or not isinstance(request_id, str | int | None):
+    if isinstance(request_id, bool) or not isinstance(request_id, _IDS):
         return Refused(None, InvalidRequest("An id is a string, an integer or null."))
     method = payload.get("method")
     if payload.get("jsonrpc") != "2.0" or not isinstance(method, str):

@@ -34,10 +34,11 @@ def fast_path(send: Any) -> TrySend | None:
 
 
 def _uvicorn(server: Any) -> TrySend:
+    transport, is_writable = server.transport, server.writable.is_set
+
     def try_send(text: str) -> bool:
-        if server.close_sent or server.disconnected or not server.handshake_complete or not server.writable.is_set():
+        if server.close_sent or server.disconnected or not server.handshake_complete or not is_writable():
             return False
-        transport = server.transport
         if transport.is_closing():
             return False
         transport.write(_frames.of(text))
