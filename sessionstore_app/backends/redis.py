@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -93,10 +93,10 @@ class RedisBackend(Backend):
         entries.sort(key=lambda entry: (entry.version, entry.key))
         return Reading(version=version, entries=tuple(entries), complete=complete)
 
-    def write(self, space: Space, write: Write, limits: StoreLimits) -> Coroutine[Any, Any, WriteResult]:
-        # No coroutine of its own: one more would be kept for each write that waits.
+    async def write(self, space: Space, write: Write, limits: StoreLimits) -> WriteResult:
         kind = _Computed if any(change.operation is not None for change in write.changes) else _Plain
-        return self._lane.run(kind(space, write, self._keys(space), limits, self))
+        result: WriteResult = await self._lane.run(kind(space, write, self._keys(space), limits, self))
+        return result
 
     async def wipe(self, space: Space) -> None:
         now_ms = clock.now_ms()

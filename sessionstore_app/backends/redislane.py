@@ -34,8 +34,8 @@ class Lane:
         self.orphaned: Callable[[Any, Any], None] = lambda job, outcome: None
 
     def run(self, job: Job) -> Coroutine[Any, Any, Any]:
-        """Hand over one job, to be awaited at once: its result. Raises what it raised, or Unavailable; then it may have
-        happened or not.
+        """Do one job; awaited at once, for it is handed over already. Returns its result; raises what it raised, or
+        Unavailable: then it may have happened or not.
         """
         loop = asyncio.get_running_loop()
         pending = Pending(job, loop.create_future(), loop)
