@@ -10,10 +10,11 @@ from asgiref.sync import async_to_sync
 from django.db import transaction
 from django.utils import timezone
 
-from sessionstore_app import Key, RoomType, errors, rooms
+from sessionstore_app import Key, errors, rooms
 from sessionstore_app.models import Membership, Room, Session
 from sessionstore_app.services.roomtypes import declaring
 from sessionstore_app.signals import room_changed
+from tests.support.kinds import kind
 from tests.support.typed import Backstage, Stage
 
 ROOM = "stage/1"
@@ -340,17 +341,11 @@ def test_t6_who_manages_rooms_passes_over_rights_and_never_over_types_and_limits
             act("set", "backstage/1", "k1", "x" * 199, as_session=as_session)
 
 
-class Sized(RoomType):
-    """One key may be large."""
-
-    match = "sized/*"
-    big = Key(str, value_bytes=5_000)
-    topic = Key(str)
-    log = Key(list[str])
+SIZED = kind("Sized", "sized/*", big=Key(str, value_bytes=5_000), topic=Key(str), log=Key(list[str]))
 
 
 def test_t10_a_key_that_may_be_large_lets_no_other_of_the_same_write_be_so(act: Act) -> None:
-    with declaring(Sized):
+    with declaring(SIZED):
         large = "x" * 2_000
         assert act("set", "sized/1", "big", large).value == large
         for key in ("topic", "log"):
@@ -368,3 +363,21 @@ def test_what_a_session_writes_dies_with_it_where_the_key_says_so(act: Act) -> N
     assert act("set", ROOM, "spotlight", "other", as_session="host").owner == "other"
     with pytest.raises(errors.InvalidValue):
         act("update", ROOM, "spotlight", do="merge", patch="other", as_session="host")
+
+
+BEFORE = kind("Changed", "changed/*", notes=Key(str, read="host", write="host"))
+AFTER = kind("Changed", "changed/*", topic=Key(str))
+
+
+def test_t6_what_an_earlier_type_kept_from_somebody_is_kept_from_it_still(act: Act) -> None:
+    make("here", room="changed/1")
+    with declaring(BEFORE):
+        rooms.set("changed/1", "notes", "secret")
+    with declaring(AFTER):
+        assert act("snapshot", "changed/1", as_session="here") == {}
+        for method, *args in (("get", "notes"), ("delete", "notes"), ("set", "notes", None)):
+            with pytest.raises(errors.InvalidKey):
+                act(method, "changed/1", *args, as_session="here")
+        assert act("get", "changed/1", "notes") == "secret"
+        assert act("delete", "changed/1", "notes").value is None
+        assert act("snapshot", "changed/1") == {}

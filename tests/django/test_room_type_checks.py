@@ -15,9 +15,9 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from sessionstore_app import Key, RoomType, rooms
-from sessionstore_app.core import roomtypes as core_roomtypes
 from sessionstore_app.services import roomtypes
 from sessionstore_app.services.roomtypes import declaring
+from tests.support import kinds
 from tests.support.server import CHECKOUT, START_SECONDS
 from tests.support.typed import Backstage, Stage
 
@@ -27,14 +27,12 @@ if TYPE_CHECKING:
 
 def kind(name: str = "Broken", **attributes: Any) -> type[RoomType]:
     """A room type of this name, which is there while a test declares it."""
-    made = type(name, (RoomType,), {"match": "broken/*", **attributes})
-    core_roomtypes.declared.pop(f"{made.__module__}.{made.__qualname__}")
-    return made
+    return kinds.kind(name, **{"match": "broken/*", **attributes})
 
 
-def found(*kinds: type[RoomType]) -> list[CheckMessage]:
+def found(*declared: type[RoomType]) -> list[CheckMessage]:
     """What the check says of these types."""
-    with declaring(*kinds):
+    with declaring(*declared):
         return [message for message in run_checks(tags=["sessionstore"]) if message.id == "sessionstore.E003"]
 
 
@@ -56,9 +54,9 @@ BROKEN: list[tuple[list[type[RoomType]], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("kinds", "text", "hint"), BROKEN, ids=[row[1][:30] for row in BROKEN])
-def test_what_is_wrong_is_an_error_with_a_hint(kinds: list[type[RoomType]], text: str, hint: str) -> None:
-    messages = found(*kinds)
+@pytest.mark.parametrize(("broken", "text", "hint"), BROKEN, ids=[row[1][:30] for row in BROKEN])
+def test_what_is_wrong_is_an_error_with_a_hint(broken: list[type[RoomType]], text: str, hint: str) -> None:
+    messages = found(*broken)
     assert any(text in message.msg and hint in (message.hint or "") for message in messages), messages
     assert all(message.is_serious() for message in messages)
 

@@ -101,9 +101,8 @@ async def test_t6_what_may_not_be_read_is_in_no_answer(callers: Callers, stage: 
     for method, params in (("room.get", {"key": "notes"}), ("room.snapshot", {"keys": ["*", "notes"]})):
         error = await guest.refused(method, "ACCESS_DENIED", room=stage, **params)
         assert "secret" not in str(error)
-    for method in ("room.get", "room.set"):
-        params = {"value": 1} if method == "room.set" else {}
-        error = await guest.refused(method, "INVALID_KEY", room=stage, key="notse", **params)
+    for method, given in (("room.get", {}), ("room.set", {"value": 1})):
+        error = await guest.refused(method, "INVALID_KEY", room=stage, key="notse", **given)
         assert "Did you mean notes?" in error["data"]["hint"]
 
 

@@ -12,13 +12,13 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from sessionstore_app import Key, RoomType, rooms
-from sessionstore_app.core import roomtypes as core_roomtypes
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.errors import AccessDenied
 from sessionstore_app.models import Membership
 from sessionstore_app.services import endings, hub, roomhooks, sessions
 from sessionstore_app.services.roomtypes import declaring
 from tests.services.processes import Client, Process
+from tests.support import kinds
 from tests.support.wire import eventually
 
 ROOM, OTHER = "watched/1", "watched/2"
@@ -27,9 +27,7 @@ LIMIT_SECONDS = 5.0
 
 def kind(**attributes: Any) -> type[RoomType]:
     """A room type that is there while a test declares it."""
-    made = type("Watched", (RoomType,), {"match": "watched/*", "topic": Key(), **attributes})
-    core_roomtypes.declared.pop(f"{made.__module__}.{made.__qualname__}")
-    return made
+    return kinds.kind("Watched", "watched/*", **{"topic": Key(), **attributes})
 
 
 @pytest.fixture

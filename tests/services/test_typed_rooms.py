@@ -13,7 +13,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from sessionstore_app import SESSION, Key, RoomType, backends, errors, rooms
-from sessionstore_app.core import roomtypes as core_roomtypes
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Change, Write
 from sessionstore_app.core.limits import StoreLimits
@@ -31,6 +30,7 @@ from sessionstore_app.services import (
 )
 from sessionstore_app.services.roomtypes import declaring
 from tests.services.processes import Client, Process
+from tests.support import kinds
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -42,9 +42,7 @@ DATABASE = {"BACKEND": "sessionstore_app.backends.database.DatabaseBackend"}
 
 def kind(name: str = "Typed", **attributes: Any) -> type[RoomType]:
     """A room type that is there while a test declares it."""
-    made = type(name, (RoomType,), {"match": "typed/*", "topic": Key(), **attributes})
-    core_roomtypes.declared.pop(f"{made.__module__}.{made.__qualname__}")
-    return made
+    return kinds.kind(name, **{"match": "typed/*", "topic": Key(), **attributes})
 
 
 @pytest.fixture

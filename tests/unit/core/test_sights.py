@@ -120,7 +120,17 @@ def test_the_server_sees_everything(who: Standing) -> None:
 
 
 def test_where_everything_is_for_all_there_is_nothing_to_look_at() -> None:
-    assert sight(_defined(all=Key(), any=Key(read=(OWNER, EVERYONE))), Standing()) is None
+    assert sight(_defined(all=Key(), any=Key(read=(OWNER, EVERYONE)), extra=OPEN), Standing()) is None
+
+
+def test_t6_what_an_earlier_version_of_the_type_left_behind_is_nobodys_to_read() -> None:
+    """It may have been for few, though every key that there is now is for all."""
+    seen = sight(_defined(all=Key()), Standing())
+    assert seen is not None
+    assert seen.shows("all")
+    assert not seen.can_name("left behind")
+    assert not seen.shows_entry(Entry(key="left behind", text="1", version=1))
+    assert sight(_defined(all=Key()), SERVER) is None
 
 
 def test_a_sight_knows_the_rule_of_a_key() -> None:
