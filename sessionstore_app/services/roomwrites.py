@@ -65,6 +65,8 @@ async def write(room: str, epoch: Epoch, changes: tuple[Change, ...], writer: Wr
     if definition is None:
         return await _store(room, epoch, changes, writer)
     owned = [change.key for change in changes if roomrights.require_write(definition, change.key, writer.who)]
+    if not writer.who.is_server:
+        _check_declared(definition, changes)
     most = definition.limits.get("value_bytes", conf.current().store_limits.value_bytes)
     shaped = tuple(definition.shape(change, writer.by, most) for change in changes)
     await _check_named(room, definition, shaped)
@@ -80,6 +82,13 @@ async def write(room: str, epoch: Epoch, changes: tuple[Change, ...], writer: Wr
         raise
     await _drop_named(room, definition, written)
     return written if seen is None else _shown(written, seen, shaped)
+
+
+def _check_declared(definition: Definition, changes: Sequence[Change]) -> None:
+    """Whose rules an earlier version of the type had, only the server may take away."""
+    for change in changes:
+        if definition.key(change.key) is None:
+            raise definition.no_such_key(change.key)
 
 
 async def _store(
