@@ -1,6 +1,6 @@
-"""The two pages of the demo project: a door, and the meeting behind it.
+"""The pages of the demo project: a door, the meeting behind it, and what each role may do there.
 
-Both are static but for the meeting's name: everything live comes from the room store over the WebSocket.
+They are static but for the meeting's name: everything live comes from the room store over the WebSocket.
 """
 
 from typing import Any
@@ -10,7 +10,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.generic import TemplateView
 
+from project.rightstable import RightsTable, rights_table
+from project.rooms import Meeting
 from project.rooms_demo import NAME_LENGTH, canonical_name
+from sessionstore_app.core.definitions import define
 
 
 class DoorView(TemplateView):
@@ -38,4 +41,18 @@ class MeetingView(TemplateView):
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(has_inspector=settings.DEBUG, **kwargs)
+        return super().get_context_data(has_inspector=settings.DEBUG, rights=_rights(), **kwargs)
+
+
+class RightsView(TemplateView):
+    """What each role may do in a meeting."""
+
+    template_name = "meeting/roles.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(rights=_rights(), **kwargs)
+
+
+def _rights() -> RightsTable:
+    definition, _ = define(Meeting)
+    return rights_table(definition)

@@ -1,7 +1,7 @@
 // The list of people as the panel shows it: everybody, or those whom the host's listener sees. Pure.
 
 import { readProperties } from "./person.js";
-import { strangerOf } from "./scene.js";
+import { standingOf, strangerOf } from "./scene.js";
 
 /** @import { Sighting } from "./roster.js" */
 /** @import { Person, Scene } from "./scene.js" */
@@ -21,8 +21,9 @@ export function attendees({ people }, sightings) {
 
 /** @param {Sighting} sighting @param {Person} person a listener also sees peers whom the room has not told of yet */
 function seen({ id, state, properties }, person = strangerOf(id)) {
-  const { name, ...standing } = readProperties(properties);
-  return { ...person, ...standing, state, name: name || person.name };
+  const { name, muted, roles } = readProperties(properties);
+  const isSpeaker = person.isSpeaker || standingOf(roles).isSpeaker;
+  return { ...person, isSpeaker, muted, state, name: name || person.name };
 }
 
 /** @param {Person} one @param {Person} other */

@@ -14,6 +14,7 @@ export class Chat {
   #rows = new Map();
   /** @type {Set<string>} */
   #pinned = new Set();
+  #mayPin = false;
   /** @type {Message | null} */
   #last = null;
 
@@ -55,9 +56,13 @@ export class Chat {
   }
 
   /** @param {import("./scene.js").Scene} scene */
-  render({ pins, muted }) {
+  render({ pins, may, muted }) {
     this.#pinned = new Set(pins.map((pin) => pin.id));
-    for (const [id, row] of this.#rows) row.showPinned(this.#pinned.has(id));
+    this.#mayPin = may.pin;
+    // The focus of what goes is lost: the keyboard goes on in the log.
+    const hadFocus = !may.pin && document.activeElement?.classList.contains("message__pin");
+    for (const row of this.#rows.values()) this.#showPin(row);
+    if (hadFocus) this.log.focus();
     this.#showMuted(muted);
   }
 
@@ -85,6 +90,12 @@ export class Chat {
   #show(message) {
     const row = this.#rows.get(message.id) ?? this.#append(message);
     row.showState(message.state);
+    this.#showPin(row);
+  }
+
+  /** @param {Row} row */
+  #showPin(row) {
+    row.showPin(this.#mayPin, this.#pinned.has(row.id));
   }
 
   /** @param {Message} message @returns {Row} */
@@ -93,7 +104,6 @@ export class Chat {
       pin: () => (this.#pinned.has(message.id) ? this.actions.unpin(message.id) : this.actions.pin(message)),
       again: () => this.actions.say(message),
     });
-    row.showPinned(this.#pinned.has(message.id));
     row.node.classList.toggle("message--follows", message.from === this.#last?.from);
     this.#rows.set(message.id, row);
     this.log.append(row.node);
@@ -118,6 +128,7 @@ class Row {
     const button = { type: "button", class: "message__pin", testid: "pin-button", on: { click: pin } };
     this.pin = el("button", button, icon("pin"));
     this.again = el("button", { type: "button", class: "linkish", text: "Not sent. Try again", on: { click: again } });
+    this.id = message.id;
     this.name = message.name || "Guest";
     const at = new Date(message.at);
     const time = Number.isNaN(at.getTime()) ? "" : at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
@@ -134,11 +145,11 @@ class Row {
     setAttribute(this.node, "data-state", state);
     if (state === "failed") this.pin.before(this.again);
     else this.again.remove();
-    this.pin.hidden = state !== "sent";
   }
 
-  /** @param {boolean} pinned */
-  showPinned(pinned) {
+  /** Offered to those who may, for what arrived. @param {boolean} may @param {boolean} pinned */
+  showPin(may, pinned) {
+    this.pin.hidden = !may || this.node.dataset.state !== "sent";
     setAttribute(this.pin, "aria-pressed", String(pinned));
     setAttribute(this.pin, "aria-label", pinned ? "Unpin this message" : `Pin this message by ${this.name}`);
     setAttribute(this.pin, "title", pinned ? "Unpin" : "Pin for everybody");

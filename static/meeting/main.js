@@ -10,10 +10,12 @@ import { Invite } from "./invite.js";
 import { Meeting } from "./meeting.js";
 import { askName } from "./namedialog.js";
 import { news } from "./news.js";
+import { Notes } from "./notes.js";
 import { notices } from "./notices.js";
 import { People } from "./people.js";
 import { PeopleKept } from "./peoplekept.js";
 import { Pins } from "./pins.js";
+import { RoleChip } from "./rolechip.js";
 import { Sheet } from "./sheet.js";
 import { Stage } from "./stage.js";
 import { storageFor, tabStorage } from "./tabstorage.js";
@@ -102,12 +104,19 @@ function run(meeting) {
   const pins = new Pins(part("pins"), (id) => meeting.unpin(id));
   const people = peopleOf(meeting);
   const told = teller(meeting);
+  const role = new RoleChip({
+    button: part("role-button"),
+    text: part("role-text"),
+    dialog: /** @type {HTMLDialogElement} */ (part("rights-dialog")),
+  });
+  const field = /** @type {HTMLTextAreaElement} */ (part("notes"));
+  const notes = new Notes({ part: part("notes-part"), field }, (text) => meeting.write(text));
 
   chat.open(meeting.epoch);
   meeting.onChat((message) => chat.receive(message));
   meeting.onCleared((epoch) => chat.open(epoch));
   meeting.onScene((scene) => {
-    for (const shown of [tiles, stage, pins, chat, people, told]) shown.render(scene);
+    for (const shown of [tiles, stage, pins, chat, people, role, notes, told]) shown.render(scene);
   });
   meeting.onConnection((status) => {
     connection.render(status);

@@ -5,15 +5,16 @@ import { readMessage } from "./chatlog.js";
 import { Host } from "./host.js";
 import { freeToneOf } from "./palette.js";
 import { readPerson, readProperties } from "./person.js";
-import { makePin, PIN_CAP } from "./pinlist.js";
+import { makePin } from "./pinlist.js";
+import { Rights } from "./rights.js";
 import { describe } from "./scene.js";
 
-/** @import { Room, Session, StateDetail } from "../sessionstore_app/sdk/index.js" */
+/** @import { Entry, Room, Session, StateDetail } from "../sessionstore_app/sdk/index.js" */
 /** @import { Message } from "./chatlog.js" */
 /** @import { Status } from "./connection.js" */
 /** @import { Facts, Scene } from "./scene.js" */
 
-/** @typedef {Error & {hint?: string, reason?: string}} Refusal */
+/** @typedef {import("./refusal.js").Refused} Refusal */
 /**
  * @template T
  * @typedef {(news: T) => void} Listener
@@ -29,8 +30,10 @@ export class Meeting {
   #room;
   #name;
   #onRefused;
-  /** @type {Omit<Facts, "me" | "roles" | "properties">} */
-  #facts = { peers: [], count: 0, persons: new Map(), hands: new Map(), spotlight: null, pinned: null };
+  #rights;
+  /** @type {Omit<Facts, "me" | "roles" | "properties" | "may">} */
+  #facts = { peers: [], count: 0, persons: new Map(), hands: new Map(), spotlight: null, pinned: null, notes: null };
+  #observesNotes = false;
   /** What was clicked and not answered yet. @type {boolean | null} */
   #handWanted = null;
   #handClicks = 0;
@@ -58,13 +61,19 @@ export class Meeting {
    */
   static async enter(session, roomName, name, onRefused) {
     const room = await session.join(roomName, { observe: PATTERNS });
-    return new Meeting(session, room, name, onRefused);
+    const rights = new Rights(session, room);
+    await rights.ask();
+    return new Meeting(session, room, rights, name, onRefused);
   }
 
-  /** @param {Session} session @param {Room} room @param {string} name @param {Listener<Refusal>} onRefused */
-  constructor(session, room, name, onRefused) {
+  /**
+   * @param {Session} session @param {Room} room @param {Rights} rights @param {string} name
+   * @param {Listener<Refusal>} onRefused
+   */
+  constructor(session, room, rights, name, onRefused) {
     this.#session = session;
     this.#room = room;
+    this.#rights = rights;
     this.#name = name;
     this.#onRefused = onRefused;
     this.host = new Host(session, room.name, (act) => this.#attempt(act));
@@ -75,7 +84,7 @@ export class Meeting {
     room.peers.observe((told) => this.#meet(told));
     room.onMessage("chat", (event) => this.#hear(event));
     room.onCleared(({ epoch }) => this.#restart(epoch));
-    session.onProperties(() => this.#draw());
+    session.onProperties(() => this.#follow());
     session.onError((error) => this.#refuse(error));
     session.onState((_, detail) => this.#move(detail));
   }
@@ -123,7 +132,7 @@ export class Meeting {
 
   scene() {
     const { id: me, properties } = this.#session;
-    return describe({ me, properties, roles: this.#room.roles, ...this.#facts });
+    return describe({ me, properties, roles: this.#room.roles, may: this.#rights.may, ...this.#facts });
   }
 
   toggleHand() {
@@ -133,11 +142,21 @@ export class Meeting {
     this.#handWanted = up;
     this.#draw();
     const { store } = this.#room;
-    const write = () => (up ? store.set(key, Date.now(), { lifetime: "session" }) : store.delete(key));
+    const write = () => (up ? store.set(key, Date.now()) : store.delete(key));
     return this.#attempt(write).finally(() => {
       if (click === this.#handClicks) this.#handWanted = null;
       this.#draw();
     });
+  }
+
+  /** @param {string} id */
+  lowerHand(id) {
+    return this.#attempt(() => this.#room.store.delete(`hand/${id}`));
+  }
+
+  /** @param {string} text */
+  write(text) {
+    return this.#attempt(() => this.#room.store.set("notes", text || null));
   }
 
   /** Give the stage to a peer, or take it back from the one who has it. @param {string} id */
@@ -149,7 +168,7 @@ export class Meeting {
   /** @param {{id: string, name: string, text: string}} message */
   pin(message) {
     const item = makePin(message, this.#name);
-    return this.#attempt(() => this.#room.store.update("pinned", { do: "append", item, cap: PIN_CAP, unique: "id" }));
+    return this.#attempt(() => this.#room.store.update("pinned", { do: "append", item }));
   }
 
   /** By id, not by place: somebody else may have unpinned an earlier one just now. @param {string} id */
@@ -180,11 +199,13 @@ export class Meeting {
 
   /**
    * @template T
-   * @param {Map<string, T>} map @param {{key: string, value: unknown}} entry @param {T} kept
+   * @param {Map<string, T>} map @param {Entry} entry @param {T} kept
    */
-  #note(map, { key, value }, kept) {
-    if (value === null) map.delete(idIn(key));
-    else map.set(idIn(key), kept);
+  #note(map, { key, value, by }, kept) {
+    const id = idIn(key);
+    // Where nothing is yet, anybody can write: what one did not write oneself counts for nothing.
+    if (value === null || by?.session_id !== id) map.delete(id);
+    else map.set(id, kept);
     this.#draw();
   }
 
@@ -200,24 +221,36 @@ export class Meeting {
    */
   #meet({ peers, count }) {
     this.#learn({ peers, count });
+    this.#follow();
     this.#introduce();
     if (this.#formerly && this.#formerly !== this.id) this.#leaveIfRemoved(this.#formerly);
     this.#formerly = this.id;
   }
 
   /**
-   * Who was removed while the page was away comes back as somebody new, which nobody asked for. The server's word
-   * counts alone, because anybody can write into the store.
+   * Who was removed while the page was away comes back as somebody new, which nobody asked for.
    * @param {string} id of the session that was not found again
    */
   async #leaveIfRemoved(id) {
     try {
-      const { value, by } = await this.#room.store.getEntry(`removed/${id}`);
-      this.#removed = value !== null && by === null;
+      this.#removed = (await this.#room.store.get(`removed/${id}`)) !== null;
     } catch {
       // Whoever cannot be told stays.
     }
     if (this.#removed) await this.leave();
+  }
+
+  /** Roles or properties of this session are others now: so may be what it may do. */
+  #follow() {
+    this.#settle();
+    this.#rights.ask().then((changed) => changed && this.#settle());
+  }
+
+  #settle() {
+    this.#draw();
+    if (this.#observesNotes || !this.#rights.may.notes) return;
+    this.#observesNotes = true;
+    this.#room.store.observe("notes", ({ value }) => this.#learn({ notes: value }));
   }
 
   /** @param {string} epoch */
@@ -245,7 +278,7 @@ export class Meeting {
     if (stored(this.id).name === this.#name) return;
     const others = this.#facts.peers.map((peer) => peer.session_id).filter((id) => id !== this.id);
     const person = { name: this.#name, color: freeToneOf(this.id, others.map((id) => stored(id).color)) };
-    this.#attempt(() => store.set(`person/${this.id}`, person, { lifetime: "session" }));
+    this.#attempt(() => store.set(`person/${this.id}`, person));
   }
 
   /** @param {import("../sessionstore_app/sdk/index.js").Message} event */
@@ -253,9 +286,7 @@ export class Meeting {
     const message = readMessage(event);
     if (!message) return;
     const sender = this.#facts.peers.find((peer) => peer.session_id === message.from);
-    const { name, muted } = readProperties(sender?.properties);
-    // The page sends nothing for a muted person; another program might.
-    if (muted) return;
+    const { name } = readProperties(sender?.properties);
     const stored = readPerson(this.#facts.persons.get(message.from), message.from);
     this.#tell({ ...message, mine: message.from === this.id, name: name || stored.name || message.name });
   }

@@ -48,4 +48,4 @@ function spotlight(before, after) {
 }
 
 /** @param {Scene} before @param {Scene} after */
-const host = (before, after) => (after.iAmHost && !before.iAmHost && before.me ? ["You are the host now."] : []);
+const host = (before, after) => (after.manages && !before.manages && before.me ? ["You are the host now."] : []);

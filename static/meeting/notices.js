@@ -16,8 +16,8 @@ export function notices(before, after) {
       { text: "You can write in the chat again.", tone: "plain" },
     ]),
     ...turned(before.me.isSpeaker, after.me.isSpeaker, [
-      { text: "You are a speaker now.", tone: "plain" },
-      { text: "You are no longer a speaker.", tone: "plain" },
+      { text: "You are a speaker now: you can pin messages.", tone: "plain" },
+      { text: "You are no longer a speaker: you can read what is pinned, but not pin.", tone: "plain" },
     ]),
   ];
 }

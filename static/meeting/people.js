@@ -51,6 +51,7 @@ export class People {
     nodes.muteAll.addEventListener("click", () => this.#muteAll());
     /** @type {Acts} */
     this.acts = {
+      hand: ({ id }) => meeting.lowerHand(id),
       speaker: ({ id, isSpeaker }) => this.host.makeSpeaker(id, !isSpeaker),
       spotlight: ({ id }) => meeting.toggleSpotlight(id),
       mute: ({ id, muted }) => this.host.mute(id, !muted),

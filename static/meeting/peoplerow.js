@@ -5,7 +5,7 @@ import { TONES } from "./palette.js";
 import { initials } from "./text.js";
 
 /** @import { Person } from "./scene.js" */
-/** @typedef {Record<"speaker" | "spotlight" | "mute" | "remove", (person: Person) => void>} Acts */
+/** @typedef {Record<"hand" | "speaker" | "spotlight" | "mute" | "remove", (person: Person) => void>} Acts */
 
 export class PeopleRow {
   /** @type {Person | null} */
@@ -32,6 +32,7 @@ export class PeopleRow {
     };
     const on = (/** @type {keyof Acts} */ act) => () => this.#person && acts[act](this.#person);
     this.way = {
+      hand: way("hand", icon("hand"), on("hand")),
       speaker: way("speaker", icon("speaker"), on("speaker")),
       spotlight: way("spotlight", icon("beam"), on("spotlight")),
       mute: way("mute", icon("mute"), on("mute")),
@@ -66,14 +67,16 @@ export class PeopleRow {
   }
 
   /** Only a host is offered them; the server decides all the same. @param {Person} person @param {boolean} manages */
-  #renderWays({ name, isMe, isSpeaker, inSpotlight, muted }, manages) {
-    const { speaker, spotlight, mute, remove } = this.way;
+  #renderWays({ name, isMe, isSpeaker, inSpotlight, muted, handPlace }, manages) {
+    const { hand, speaker, spotlight, mute, remove } = this.way;
+    label(hand, `Lower the hand of ${name}`, true);
     label(speaker, isSpeaker ? `Take the role of speaker from ${name}` : `Make ${name} a speaker`, isSpeaker);
     label(spotlight, inSpotlight ? `Take ${name} out of the spotlight` : `Put ${name} in the spotlight`, inSpotlight);
     label(mute, muted ? `Unmute ${name}` : `Mute ${name}`, muted);
     label(remove, `Remove ${name} from the meeting`, false);
     const others = isMe ? [] : [mute, remove];
-    arrange(this.ways, manages ? [speaker, spotlight, ...others] : []);
+    const raised = handPlace > 0 && !isMe ? [hand] : [];
+    arrange(this.ways, manages ? [...raised, speaker, spotlight, ...others] : []);
   }
 }
 

@@ -1,7 +1,7 @@
 // Who I am: the name people see. Kept for the tab first, so that two windows of one browser can be two people.
 
 import { TONES, toneOf } from "./palette.js";
-import { rolesIn, SPEAKER } from "./roles.js";
+import { rolesIn } from "./roles.js";
 import { tidy } from "./text.js";
 import { membersOf } from "./untrusted.js";
 
@@ -22,11 +22,11 @@ export function readPerson(value, id) {
 
 /**
  * What a peer's properties say. Nobody else can set them, but for a host: its name is this one before a stored one.
- * @param {unknown} properties @returns {{name: string, muted: boolean, isSpeaker: boolean}}
+ * @param {unknown} properties @returns {{name: string, muted: boolean, roles: string[]}}
  */
 export function readProperties(properties) {
   const { name, muted, $Roles } = membersOf(properties);
-  return { name: cleanName(name), muted: muted === "yes", isSpeaker: rolesIn($Roles).includes(SPEAKER) };
+  return { name: cleanName(name), muted: muted === "yes", roles: rolesIn($Roles) };
 }
 
 /** @returns {string} the name of this tab, else the last one used in this browser, else nothing */

@@ -10,6 +10,7 @@ export class Pins {
   #index = 0;
   #expanded = false;
   #shown = "";
+  #mayUnpin = false;
 
   /** @param {HTMLElement} node @param {(id: string) => void} onUnpin */
   constructor(node, onUnpin) {
@@ -32,7 +33,8 @@ export class Pins {
   }
 
   /** @param {import("./scene.js").Scene} scene */
-  render({ pins }) {
+  render({ pins, may }) {
+    this.#mayUnpin = may.pin;
     this.#index = nextIndex(this.#pins, pins, this.#index);
     this.#pins = pins;
     this.#show();
@@ -61,6 +63,7 @@ export class Pins {
     setText(this.by, pin.pinnedBy ? `Pinned by ${pin.pinnedBy}` : "Pinned");
     setText(this.count, `${this.#index + 1}/${this.#pins.length}`);
     setAttribute(this.count, "aria-label", `Pin ${this.#index + 1} of ${this.#pins.length}`);
+    this.unpin.hidden = !this.#mayUnpin;
     for (const step of [this.previous, this.next]) step.hidden = this.#pins.length < 2;
   }
 

@@ -3,28 +3,23 @@
 import { toneOf } from "./palette.js";
 import { readPerson, readProperties } from "./person.js";
 import { readPins } from "./pinlist.js";
+import { HOST, rankOf, SPEAKER } from "./roles.js";
 
 const UNKNOWN = "Guest";
 
 /**
  * @typedef {{session_id: string, roles: readonly string[], state: string, properties?: unknown}} Peer
- * @typedef {{me: string, roles: readonly string[], properties: unknown, peers: Peer[], count: number,
- *            persons: Map<string, unknown>, hands: Map<string, number>, spotlight: unknown, pinned: unknown}} Facts
+ * @typedef {{me: string, roles: readonly string[], properties: unknown, may: May, peers: Peer[], count: number,
+ *            persons: Map<string, unknown>, hands: Map<string, number>, spotlight: unknown, pinned: unknown,
+ *            notes: unknown}} Facts
  * @typedef {{id: string, name: string, color: string, known: boolean, state: string, isHost: boolean, isMe: boolean,
  *            isSpeaker: boolean, muted: boolean, handPlace: number, inSpotlight: boolean}} Person
- * @typedef {{people: Person[], count: number, me: Person | null, iAmHost: boolean, manages: boolean, muted: boolean,
- *            spotlight: Person | null, pins: {id: string, text: string, pinnedBy: string}[]}} Scene
+ * @typedef {{people: Person[], count: number, me: Person | null, role: string, manages: boolean, may: May,
+ *            muted: boolean, spotlight: Person | null, pins: {id: string, text: string, pinnedBy: string}[],
+ *            notes: string}} Scene
  */
 
-/**
- * Those with the host's role in this room; where the server named nobody, whoever came first.
- * @param {Peer[]} peers in the order they joined @returns {Set<string>}
- */
-export function hostsOf(peers) {
-  const named = peers.filter((peer) => peer.roles?.includes("host"));
-  const hosts = named.length ? named : peers.slice(0, 1);
-  return new Set(hosts.map((peer) => peer.session_id));
-}
+/** @import { May } from "./rights.js" */
 
 /**
  * Whose turn it is: 1 for the hand that was up first. By the version the server gave each hand, because clocks of
@@ -46,6 +41,11 @@ export function tileOrder(people) {
     .map(({ person }) => person);
 }
 
+/** What roles make of somebody. @param {string[]} roles */
+export function standingOf(roles) {
+  return { isHost: roles.includes(HOST), isSpeaker: roles.includes(SPEAKER) };
+}
+
 /** Somebody of whom nothing is known but the id. @param {string} id @returns {Person} */
 export function strangerOf(id) {
   const standing = { isHost: false, isMe: false, isSpeaker: false, muted: false, handPlace: 0, inSpotlight: false };
@@ -54,34 +54,36 @@ export function strangerOf(id) {
 
 /** @param {Facts} facts @returns {Scene} */
 export function describe(facts) {
-  const hosts = hostsOf(facts.peers);
   const places = handPlaces(facts.peers, facts.hands);
-  const people = facts.peers.map(({ session_id: id, state, properties }) => {
+  const people = facts.peers.map(({ session_id: id, state, roles, properties }) => {
     const stored = readPerson(facts.persons.get(id), id);
-    const { name: said, ...standing } = readProperties(properties);
+    const { name: said, muted, roles: everywhere } = readProperties(properties);
     const name = said || stored.name;
     return {
       ...strangerOf(id),
-      ...standing,
+      ...standingOf([...roles, ...everywhere]),
+      muted,
       name: name || UNKNOWN,
       color: stored.color,
       known: name !== "",
       state,
-      isHost: hosts.has(id),
       isMe: id === facts.me,
       handPlace: places.get(id) ?? 0,
       inSpotlight: id === facts.spotlight,
     };
   });
+  const { muted, roles } = readProperties(facts.properties);
+  const role = rankOf([...facts.roles, ...roles]);
   return {
     people: tileOrder(people),
     count: facts.count,
     me: people.find((person) => person.isMe) ?? null,
-    iAmHost: hosts.has(facts.me),
-    // Who only came first wears the star where the server named no host, but has no rights over others.
-    manages: facts.roles.includes("host"),
-    muted: readProperties(facts.properties).muted,
+    role,
+    manages: role === HOST,
+    may: facts.may,
+    muted,
     spotlight: people.find((person) => person.inSpotlight) ?? null,
     pins: readPins(facts.pinned),
+    notes: typeof facts.notes === "string" ? facts.notes : "",
   };
 }

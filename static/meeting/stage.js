@@ -19,7 +19,7 @@ export class Stage {
   }
 
   /** @param {import("./scene.js").Scene} scene */
-  render({ spotlight, iAmHost }) {
+  render({ spotlight, may }) {
     this.node.hidden = spotlight === null;
     setAttribute(this.node, "data-session", spotlight?.id ?? "");
     if (!spotlight) return;
@@ -28,6 +28,6 @@ export class Stage {
     setText(this.face, initials(spotlight.name));
     setText(this.name, spotlight.name);
     setText(this.noteText, spotlight.isMe ? "You are in the spotlight" : "In the spotlight");
-    this.clear.hidden = !iAmHost;
+    this.clear.hidden = !may.spotlight;
   }
 }

@@ -22,12 +22,12 @@ export class Tiles {
   }
 
   /** @param {import("./scene.js").Scene} scene */
-  render({ people, iAmHost }) {
+  render({ people, may }) {
     const here = new Set(people.map((person) => person.id));
     for (const id of this.#tiles.keys()) if (!here.has(id)) this.#tiles.delete(id);
     const tiles = people.map((person) => {
       const tile = this.#tile(person.id);
-      tile.render(person, iAmHost);
+      tile.render(person, may.spotlight);
       return tile.node;
     });
     arrange(this.#list, tiles);
@@ -61,8 +61,8 @@ class Tile {
     this.node = el("li", { class: "tile", testid: "tile", "data-session": id }, this.face, this.badges, this.caption);
   }
 
-  /** @param {Person} person @param {boolean} iAmHost */
-  render(person, iAmHost) {
+  /** @param {Person} person @param {boolean} mayLight */
+  render(person, mayLight) {
     for (const tone of TONES) this.node.classList.toggle(`tone-${tone}`, tone === person.color);
     this.node.classList.toggle("tile--lit", person.inSpotlight);
     setAttribute(this.node, "data-state", person.state);
@@ -73,7 +73,7 @@ class Tile {
     if (person.isMe) this.caption.append(this.me);
     else this.me.remove();
     this.#renderBadges(person);
-    this.#renderButton(person, iAmHost);
+    this.#renderButton(person, mayLight);
   }
 
   /** @param {Person} person */
@@ -88,14 +88,14 @@ class Tile {
     arrange(this.badges, shown.filter(({ is }) => is).map(({ badge }) => badge));
   }
 
-  /** Only a host is offered it; the server decides all the same. @param {Person} person @param {boolean} iAmHost */
-  #renderButton(person, iAmHost) {
+  /** Offered to those who may; the server decides all the same. @param {Person} person @param {boolean} mayLight */
+  #renderButton(person, mayLight) {
     const { name, inSpotlight } = person;
     const label = inSpotlight ? `Take ${name} out of the spotlight` : `Put ${name} in the spotlight`;
     setAttribute(this.spotlight, "aria-label", label);
     setAttribute(this.spotlight, "title", label);
     setAttribute(this.spotlight, "aria-pressed", String(inSpotlight));
-    if (!iAmHost) this.spotlight.remove();
+    if (!mayLight) this.spotlight.remove();
     else if (!this.spotlight.isConnected) this.node.append(this.spotlight);
   }
 }

@@ -1,6 +1,9 @@
 // Short notices that go by themselves, unless somebody is reading them.
 
 import { el, icon } from "./dom.js";
+import { refusalText } from "./refusal.js";
+
+/** @import { Refused } from "./refusal.js" */
 
 const SHOWN_MS = 8000;
 const MOST = 3;
@@ -30,9 +33,8 @@ export class Toasts {
     this.node.replaceChildren();
   }
 
-  /** What the server said about a refusal, in its own words. @param {Error & {hint?: string, reason?: string}} error */
+  /** @param {Refused} error */
   refusal(error) {
-    const offline = error.reason === "DISCONNECTED" && "There is no connection at the moment.";
-    this.show(offline || error.hint || error.message || "That did not work.", "alarm");
+    this.show(refusalText(error), "alarm");
   }
 }

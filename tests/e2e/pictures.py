@@ -72,6 +72,9 @@ def main() -> None:
             ann.say("The release is on Thursday")
             ann.pin("The release is on Thursday")
             ann.spotlight("Bo")
+            ann.open_people()
+            ann.notes.fill("Ask Bo about the date")
+            ann.page.get_by_test_id("people-close").click()
             bo.page.get_by_test_id("hand-button").first.click()
             rooms(windows, server)
             sessions(windows, server, bo.session_id)
@@ -87,7 +90,7 @@ def rooms(windows: Windows, server: Server) -> None:
     other = enter(windows, server, "kay", **LIGHT)
     open_room(other, server, ROOM)
     for window, text in ((page, '"mine"'), (other, '"theirs"')):
-        window.locator('#entries tr[data-key="spotlight"]').get_by_role("button", name="Edit").click()
+        window.locator('#entries tr[data-key="notes"]').get_by_role("button", name="Edit").click()
         window.fill("#editor-text", text)
     other.click("#editor-save")
     expect(other.locator("#editor")).to_be_hidden()

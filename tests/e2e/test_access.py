@@ -43,7 +43,6 @@ def tab_to(page: Page, wanted: Locator) -> None:
 
 
 def test_a_whole_meeting_by_keyboard_alone(windows: Windows, server: Server, room: str) -> None:
-    bo = windows.join(server, room, "Bo")
     ann = windows.open(server)
     page, keyboard = ann.page, ann.page.keyboard
     page.goto(ann.origin)
@@ -54,6 +53,7 @@ def test_a_whole_meeting_by_keyboard_alone(windows: Windows, server: Server, roo
     keyboard.press("Enter")
     ann.name = "Ann"
     ann.expect_in()
+    bo = windows.join(server, room, "Bo")
 
     tab_to(page, page.get_by_test_id("chat-input"))
     keyboard.type("hello")

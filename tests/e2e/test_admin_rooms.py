@@ -88,20 +88,20 @@ def test_what_peers_do_is_there_without_a_reload(windows: Windows, keepers: Serv
 def test_a_stale_edit_is_refused_with_both_values(windows: Windows, keepers: Server, room: str) -> None:
     windows.join(keepers, room, "Ann")
     kay, kim = in_room(windows, keepers, room, "kay"), in_room(windows, keepers, room, "kim")
-    begin(kay, "topic", '"from the first"')
+    begin(kay, "notes", '"from the first"')
     save(kay)
-    expect(row(kim, "topic")).to_contain_text("from the first")
-    begin(kay, "topic", '"from kay"')
-    begin(kim, "topic", '"from kim"')
+    expect(row(kim, "notes")).to_contain_text("from the first")
+    begin(kay, "notes", '"from kay"')
+    begin(kim, "notes", '"from kim"')
     save(kay)
     kim.click("#editor-save")
-    expect(kim.locator("#conflict-text")).to_contain_text("Somebody wrote “topic” meanwhile")
+    expect(kim.locator("#conflict-text")).to_contain_text("Somebody wrote “notes” meanwhile")
     expect(kim.locator("#conflict-theirs")).to_have_text('"from kay"')
     expect(kim.locator("#conflict-yours")).to_have_text('"from kim"')
-    expect(row(kay, "topic")).to_contain_text("from kay")
+    expect(row(kay, "notes")).to_contain_text("from kay")
     kim.click("#conflict-overwrite")
     expect(kim.locator("#editor")).to_be_hidden()
-    expect(row(kay, "topic")).to_contain_text("from kim")
+    expect(row(kay, "notes")).to_contain_text("from kim")
 
 
 def test_what_is_no_json_or_too_much_is_refused_and_nothing_is_lost(
@@ -109,16 +109,16 @@ def test_what_is_no_json_or_too_much_is_refused_and_nothing_is_lost(
 ) -> None:
     windows.join(keepers, room, "Ann")
     kay = in_room(windows, keepers, room)
-    begin(kay, "topic", '{"a": 1, "a": 2}')
+    begin(kay, "notes", '{"a": 1, "a": 2}')
     kay.click("#editor-save")
     expect(kay.locator("#editor-fault")).to_contain_text("same member name twice")
     assert kay.input_value("#editor-text") == '{"a": 1, "a": 2}'
-    kay.fill("#editor-text", f'"{"x" * 2_000}"')
+    kay.fill("#editor-text", f'"{"x" * 9_000}"')
     kay.click("#editor-save")
     expect(kay.locator("#editor-fault")).not_to_be_empty()
     kay.fill("#editor-text", '"short"')
     save(kay)
-    expect(row(kay, "topic")).to_contain_text("short")
+    expect(row(kay, "notes")).to_contain_text("short")
 
 
 def test_t26_without_view_values_nothing_is_told_of_them(windows: Windows, keepers: Server, room: str) -> None:
@@ -145,7 +145,7 @@ def test_t26_without_view_values_nothing_is_told_of_them(windows: Windows, keepe
 def test_a_room_is_emptied_and_told_something(windows: Windows, keepers: Server, room: str) -> None:
     ann = windows.join(keepers, room, "Ann")
     kay = in_room(windows, keepers, room)
-    begin(kay, "topic", '"Retro"')
+    begin(kay, "notes", '"Retro"')
     save(kay)
     ann.page.evaluate("window.told = []")
     kay.fill("#event", "notice")
@@ -157,7 +157,7 @@ def test_a_room_is_emptied_and_told_something(windows: Windows, keepers: Server,
     kay.locator(".live-ask [value=no]").click()
     kay.click("#clear-room")
     kay.locator(".live-ask [value=yes]").click()
-    expect(row(kay, "topic")).to_have_count(0)
+    expect(row(kay, "notes")).to_have_count(0)
     expect(kay.locator("#tail")).to_contain_text("CLEARED")
 
 
@@ -167,7 +167,7 @@ def test_it_can_be_used_in_the_dark_and_on_a_phone(
 ) -> None:
     windows.join(keepers, room, "Ann")
     kay = in_room(windows, keepers, room, **options)
-    begin(kay, "topic", '"Retro"')
+    begin(kay, "notes", '"Retro"')
     save(kay)
-    expect(row(kay, "topic")).to_be_visible()
+    expect(row(kay, "notes")).to_be_visible()
     assert kay.evaluate("document.documentElement.scrollWidth <= innerWidth")

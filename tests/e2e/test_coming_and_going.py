@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 def test_p15_a_reload_keeps_everything_and_the_session(windows: Windows, server: Server, room: str) -> None:
     ann, bo = windows.join(server, room, "Ann"), windows.join(server, room, "Bo")
     bo.say("one")
-    bo.pin("one")
+    ann.pin("one")
     bo.hand_button.click()
     ann.spotlight("Bo")
     bo.expect_spotlight("Bo")

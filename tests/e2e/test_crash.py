@@ -56,6 +56,9 @@ pytestmark = pytest.mark.browser
 def test_windows_survive_a_killed_server(windows: Windows, mortal: Server, room: str) -> None:
     ann, bo = windows.join(mortal, room, "Ann"), windows.join(mortal, room, "Bo")
     sessions = [ann.session_id, bo.session_id]
+    ann.make_speaker("Bo")
+    expect(bo.toasts).to_contain_text("You are a speaker now")
+    bo.toasts.get_by_role("button", name="Dismiss").click()
     texts = {window: [f"{window.name} says {number}" for number in range(MESSAGES)] for window in (ann, bo)}
     for window, own in texts.items():
         for text in own:

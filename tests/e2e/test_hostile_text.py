@@ -55,18 +55,17 @@ def test_there_are_twenty_of_them() -> None:
 
 def test_what_a_crafted_client_writes_is_shown_as_text(windows: Windows, server: Server, room: str) -> None:
     ann = windows.join(server, room, "Ann")
-    mallory = SdkPage(windows.page(), f"http://{server.host}")
-    mallory.join(f"meeting/{room}")
+    mallory = _speaker(windows, server, ann, room)
     tile = ann.page.locator(f"[data-testid=tile][data-session='{mallory.session_id}']")
     for number, text in enumerate(HOSTILE):
         mallory.run(
             """
             await store.write([
-              { key: `person/${session.id}`, value: { name: given.text, color: given.text } },
+              { key: `person/${session.id}`, value: { name: given.name, color: given.name } },
               { key: "pinned", value: [{ id: given.id, text: given.text, pinnedBy: given.text }] },
             ]);
             await room.broadcast("chat", { id: given.id, text: given.text, name: given.text });""",
-            {"id": f"hostile-{number}", "text": text},
+            {"id": f"hostile-{number}", "text": text, "name": text[:40]},
         )
         message = ann.page.locator(f"[data-id=hostile-{number}]")
         expect(message).to_be_attached()
@@ -87,22 +86,37 @@ def test_what_a_crafted_client_writes_is_shown_as_text(windows: Windows, server:
     ann.say("all well")
 
 
-def test_what_a_crafted_client_writes_in_other_types_is_passed_over(
+def _speaker(windows: Windows, server: Server, host: Window, room: str) -> SdkPage:
+    """A program in the meeting that has not said a name, and that the host made a speaker."""
+    mallory = SdkPage(windows.page(), f"http://{server.host}")
+    mallory.join(f"meeting/{room}")
+    host.make_speaker("Guest")
+    mallory.wait_until("session.roles.includes('speaker')")
+    return mallory
+
+
+def test_what_a_crafted_client_writes_in_other_types_is_refused_or_passed_over(
     windows: Windows, server: Server, room: str
 ) -> None:
     ann = windows.join(server, room, "Ann")
-    mallory = SdkPage(windows.page(), f"http://{server.host}")
-    mallory.join(f"meeting/{room}")
+    mallory = _speaker(windows, server, ann, room)
     values: list[object] = [[], "text", 7, True, {"name": {"toString": "x"}}, [[[]]], [None, {"id": 1, "text": {}}]]
+    taken = []
     for value in values:
-        mallory.run(
+        taken += mallory.run(
             """
+            const taken = [];
             for (const key of [`person/${session.id}`, `hand/${session.id}`, "spotlight", "pinned", "person/", "hand/"])
-              await store.set(key, given);
+              await store.set(key, given).then(() => taken.push([key.split("/")[0], given]), ({ reason }) => {
+                if (reason !== (key === "spotlight" ? "ACCESS_DENIED" : "INVALID_VALUE")) throw new Error(reason);
+              });
             for (const data of [given, { id: {}, text: "text" }, { id: "id", text: [given] }])
-              await room.broadcast("chat", data);""",
+              await room.broadcast("chat", data);
+            return taken;""",
             value,
         )
+    # The second hand is nobody's, and goes by itself.
+    assert taken == [["pinned", []], ["hand", 7], ["hand", 7]]
     mallory.run("""
       await store.delete(`hand/${session.id}`);
       await store.set("pinned", [{ id: "last", text: "the end", pinnedBy: "Mallory" }]);""")

@@ -56,15 +56,16 @@ def test_a_chat_message_reaches_the_other_window(ann: Window, bo: Window) -> Non
 
 
 def test_h70_a_pin_names_the_sender_and_who_pinned_it(ann: Window, bo: Window) -> None:
-    ann.say("we ship on Thursday")
-    bo.pin("we ship on Thursday")
+    bo.say("we ship on Thursday")
+    ann.pin("we ship on Thursday")
     for window in (ann, bo):
-        window.expect_pins("Ann: we ship on Thursday")
-        expect(window.page.get_by_test_id("pin-by")).to_have_text("Pinned by Bo")
+        window.expect_pins("Bo: we ship on Thursday")
+        expect(window.page.get_by_test_id("pin-by")).to_have_text("Pinned by Ann")
         expect(window.page.get_by_test_id("pin-count")).to_have_text("1/1")
 
 
 def test_h71_the_fourth_pin_drops_the_oldest(ann: Window, bo: Window) -> None:
+    ann.make_speaker("Bo")
     for number in ("one", "two", "three", "four"):
         ann.say(number)
         bo.expect_heard(number)
@@ -78,7 +79,8 @@ def test_h71_the_fourth_pin_drops_the_oldest(ann: Window, bo: Window) -> None:
         expect(window.message("one").get_by_test_id("pin-button")).to_have_attribute("aria-pressed", "false")
 
 
-def test_h72_anybody_unpins_and_hits_the_pin_they_see(ann: Window, bo: Window) -> None:
+def test_h72_whoever_may_pin_unpins_and_hits_the_pin_they_see(ann: Window, bo: Window) -> None:
+    ann.make_speaker("Bo")
     for number in ("one", "two"):
         ann.say(number)
         ann.pin(number)

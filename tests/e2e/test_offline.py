@@ -20,6 +20,8 @@ def test_ten_seconds_offline_converge(windows: Windows, server: Server, room: st
     ann.say("one")
     ann.say("two")
     bo.expect_heard("one", "two")
+    ann.make_speaker("Bo")
+    bo.expect_role("Speaker")
     session_id = bo.session_id
     seen_by_ann = ann.tile("Bo").element_handle()
 

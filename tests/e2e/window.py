@@ -40,10 +40,13 @@ class Window:
         self.messages = page.get_by_test_id("chat-message")
         self.hand_button = page.get_by_test_id("hand-button")
         self.toasts = page.get_by_test_id("toast")
+        self.alarms = page.locator(".toast--alarm")
         self.ended = page.get_by_test_id("ended")
         self.panel = page.get_by_test_id("people")
         self.rows = page.get_by_test_id("person-row")
         self.dialog = page.get_by_test_id("confirm")
+        self.role = page.get_by_test_id("role")
+        self.notes = page.get_by_test_id("notes")
 
     def visit(self, room: str) -> None:
         """Open the meeting's page."""
@@ -176,6 +179,22 @@ class Window:
     def press(self, act: str, name: str) -> None:
         """Press a button of somebody's row: speaker, spotlight, mute or remove."""
         self.row(name).get_by_test_id(f"row-{act}").click()
+
+    def make_speaker(self, name: str) -> None:
+        """As a host, make somebody a speaker, or take the role away again."""
+        if self.panel.get_attribute("data-open") != "true":
+            self.open_people()
+        self.press("speaker", name)
+
+    def expect_role(self, role: str) -> None:
+        """The page says that one is a Host, Speaker or Guest."""
+        expect(self.role).to_have_text(role)
+
+    def expect_pinning(self, offered: bool) -> None:
+        """Each message that arrived, and each pin, has its button, or none has."""
+        buttons = self.page.locator("[data-state=sent] [data-testid=pin-button]:not([hidden])")
+        expect(buttons).to_have_count(self.page.locator(".message[data-state=sent]").count() if offered else 0)
+        expect(self.page.locator("[data-testid=unpin-button][hidden]")).to_have_count(0 if offered else 1)
 
     def filter(self, text: str) -> None:
         """Write a filter into the panel's box, and have it applied."""

@@ -36,12 +36,14 @@ function scene() {
     me: "ben",
     roles: [],
     properties: {},
+    may: { spotlight: false, pin: false, notes: false },
     peers: [peer("cleo", "Cleo"), peer("ben", "Ben"), peer("ana", "Ana")],
     count: 3,
     persons: new Map([["ana", { name: "Ana", color: "plum" }]]),
     hands: new Map(),
     spotlight: "ana",
     pinned: null,
+    notes: null,
   });
 }
 

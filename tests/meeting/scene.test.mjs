@@ -6,7 +6,7 @@ import { news } from "../../static/meeting/news.js";
 import { notices } from "../../static/meeting/notices.js";
 import { freeToneOf, TONES, toneOf } from "../../static/meeting/palette.js";
 import { readPerson } from "../../static/meeting/person.js";
-import { describe, hostsOf } from "../../static/meeting/scene.js";
+import { describe } from "../../static/meeting/scene.js";
 
 const peer = (id, roles = [], properties = {}) => ({ session_id: id, roles, state: "ACTIVE", properties });
 
@@ -17,30 +17,34 @@ function facts(changes = {}) {
     me: "ben",
     roles: ["guest"],
     properties: {},
+    may: { spotlight: false, pin: false, notes: false },
     peers: Object.keys(names).map((id) => peer(id)),
     count: 3,
     persons: new Map(Object.entries(names).map(([id, name]) => [id, { name, color: "teal" }])),
     hands: new Map(),
     spotlight: null,
     pinned: null,
+    notes: null,
     ...changes,
   };
 }
 
 const order = (scene) => scene.people.map((person) => person.id);
 
-test("whoever holds the role is host", () => {
-  assert.deepEqual([...hostsOf([peer("ana"), peer("ben", ["host"])])], ["ben"]);
+test("whoever holds the role is host, and nobody who only came first", () => {
+  const hosts = (peers) => describe(facts({ peers })).people.filter((person) => person.isHost).map(({ id }) => id);
+  assert.deepEqual(hosts([peer("ana"), peer("ben", ["host"])]), ["ben"]);
+  assert.deepEqual(hosts([peer("ana"), peer("ben")]), []);
 });
 
-test("where nobody holds the role, whoever came first is host", () => {
-  assert.deepEqual([...hostsOf([peer("ana"), peer("ben")])], ["ana"]);
-  assert.deepEqual([...hostsOf([])], []);
-});
-
-test("only the host is offered the stage (H79)", () => {
-  assert.equal(describe(facts()).iAmHost, false);
-  assert.equal(describe(facts({ me: "ana" })).iAmHost, true);
+test("one is a host or guest by the room's roles, and a speaker by one's own", () => {
+  const role = (roles, properties = {}) => describe(facts({ roles, properties })).role;
+  assert.equal(role(["guest"]), "guest");
+  assert.equal(role([]), "guest");
+  assert.equal(role(["guest"], { $Roles: '"speaker"' }), "speaker");
+  assert.equal(role(["guest", "speaker"]), "speaker");
+  assert.equal(role(["host"], { $Roles: '"speaker"' }), "host");
+  assert.equal(role(["guest"], { name: '"host"' }), "guest");
 });
 
 test("rights over others come with the role alone, not with having come first", () => {
@@ -138,8 +142,8 @@ test("whoever is muted, or made a speaker, is told so, and told when it ends", (
   const texts = (one, other) => notices(one, other).map(({ text }) => text);
   assert.deepEqual(texts(plain, muted), ["The host muted you: you can read the chat, but not write."]);
   assert.deepEqual(texts(muted, plain), ["You can write in the chat again."]);
-  assert.deepEqual(texts(plain, speaker), ["You are a speaker now."]);
-  assert.deepEqual(texts(speaker, plain), ["You are no longer a speaker."]);
+  assert.deepEqual(texts(plain, speaker), ["You are a speaker now: you can pin messages."]);
+  assert.deepEqual(texts(speaker, plain), ["You are no longer a speaker: you can read what is pinned, but not pin."]);
 });
 
 test("a page that was reloaded is told nothing that it shows anyway", () => {
@@ -147,7 +151,7 @@ test("a page that was reloaded is told nothing that it shows anyway", () => {
 });
 
 test("whoever becomes host is told so", () => {
-  const after = describe(facts({ peers: [peer("ben"), peer("cleo")], count: 2 }));
+  const after = describe(facts({ roles: ["host"], peers: [peer("ben", ["host"]), peer("cleo")], count: 2 }));
   assert.deepEqual(news(describe(facts()), after), ["Ana left.", "You are the host now."]);
 });
 

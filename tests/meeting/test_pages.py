@@ -43,12 +43,12 @@ def _meeting(room: str) -> str:
     return reverse("meeting", kwargs={"room": room})
 
 
-@pytest.mark.parametrize("path", ["/", "/?room=standup", "/meeting/standup/"])
+@pytest.mark.parametrize("path", ["/", "/?room=standup", "/meeting/standup/", "/roles/"])
 def test_a_page_holds_no_inline_script_or_style(path: str) -> None:
     assert _page(path).inline == []
 
 
-@pytest.mark.parametrize("path", ["/", "/meeting/standup/"])
+@pytest.mark.parametrize("path", ["/", "/meeting/standup/", "/roles/"])
 def test_a_page_forbids_what_is_not_its_own(path: str) -> None:
     policy = Client().get(path).headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
@@ -94,6 +94,6 @@ def test_what_an_address_cannot_hold_is_no_name(name: str) -> None:
     assert canonical_name(name) == ""
 
 
-@pytest.mark.parametrize("path", ["/", "/meeting/standup/"])
+@pytest.mark.parametrize("path", ["/", "/meeting/standup/", "/roles/"])
 def test_pages_are_only_read(path: str) -> None:
     assert Client().post(path).status_code == HTTPStatus.METHOD_NOT_ALLOWED
