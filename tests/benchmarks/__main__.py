@@ -18,6 +18,7 @@ from tests.benchmarks import (
     memory,
     onredis,
     restarts,
+    rules,
     stalled,
     writes,
 )
@@ -33,6 +34,7 @@ class Measure(Protocol):
 
 SCENARIOS: dict[str, Measure] = {
     "fanout": fanout.measure,
+    "rules": rules.measure,
     "writes": writes.measure,
     "memory": memory.measure,
     "stalled": stalled.measure,

@@ -25,7 +25,7 @@ class Dialect(Protocol):
 
     def path(self, room: str) -> str: ...
 
-    def opening(self, room: str) -> list[str]: ...
+    def opening(self, room: str, token: str) -> list[str]: ...
 
     def opened(self, payload: bytes, step: int) -> bool:
         """Whether this frame answers the opening text number `step`."""
@@ -51,9 +51,9 @@ class SessionStore:
     def path(self, room: str) -> str:
         return "/ws/sessionstore/"
 
-    def opening(self, room: str) -> list[str]:
+    def opening(self, room: str, token: str) -> list[str]:
         return [
-            call("session.open", {"batch": True}, 0),
+            call("session.open", {"batch": True} | ({"token": token} if token else {}), 0),
             call("room.join", {"room": room, "observe": ["*"]}, 1),
         ]
 
@@ -86,7 +86,7 @@ class Tutorial:
     def path(self, room: str) -> str:
         return f"/ws/{room}/"
 
-    def opening(self, room: str) -> list[str]:
+    def opening(self, room: str, token: str) -> list[str]:
         return []
 
     def opened(self, payload: bytes, step: int) -> bool:

@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain, repeat
 from typing import Any
 
 from tests.benchmarks.dialects import DIALECTS
@@ -49,6 +50,9 @@ class Spec:
     keys: int = 16
     value_bytes: int = 32
     deaf_peers: int = 0
+    tokens: Sequence[str] = ()  # what the peers of a room show, one after another; those beyond show none
+    hidden_every: int = 0  # each so many-th key is told to the first peers of a room alone, to so many of them:
+    insiders: int = 0
     redis_pids: Sequence[int] = ()
 
 
@@ -86,6 +90,7 @@ class Room:
         self.answered = 0
         self.told_all = 0
         self.told = 0
+        self.deliveries = 0
         self.latencies_ms: list[float] = []
         self.last = before_first(spec.keys)
         self._spec = spec
@@ -108,10 +113,16 @@ class Room:
         number = self.sent
         index = number % self._spec.keys
         self.last[index] = number
-        self._missing[number] = len(self.peers)
+        is_hidden = self._is_hidden(index)
+        self._missing[number] = readers = self._spec.insiders if is_hidden else len(self.peers)
+        self.deliveries += readers
         self._started[number] = time.perf_counter()
-        text = self._dialect.set_entry(self.name, f"key-{index}", f"#{number:08}{self._padding}", number)
+        key = f"{'hidden' if is_hidden else 'key'}-{index}"
+        text = self._dialect.set_entry(self.name, key, f"#{number:08}{self._padding}", number)
         self.setters[number % len(self.setters)].send(text)
+
+    def _is_hidden(self, index: int) -> bool:
+        return self._spec.hidden_every > 0 and index % self._spec.hidden_every == 0
 
     def hear(self, peer: Peer, payload: bytes) -> None:
         is_setter = peer in self.setters
@@ -150,8 +161,12 @@ class Room:
         return self.told_all == self.answered == self.sent
 
     def check(self) -> None:
-        """Every peer ends with the last value of every key."""
-        wrong = sum(peer.values != self.last for peer in self.peers)
+        """Every peer ends with the last value of every key that it is told, and has heard of no other."""
+        keys, insiders = self._spec.keys, self._spec.insiders
+        first = before_first(keys)
+        shown = [first[index] if self._is_hidden(index) else self.last[index] for index in range(keys)]
+        wrong = sum(peer.values != self.last for peer in self.peers[:insiders])
+        wrong += sum(peer.values != shown for peer in self.peers[insiders:])
         if wrong or not self.is_drained():
             raise NotConvergedError(
                 f"{self.name}: {wrong} of {len(self.peers)} peers hold other values than were set last; "
@@ -172,7 +187,10 @@ class Load:
         spec, ports = self.spec, self.spec.ports
         for index in range(spec.rooms):
             name = f"{spec.name}-{index}"
-            peers = [Peer(name, spec.keys, ports[(index + place) % len(ports)]) for place in range(spec.peers)]
+            peers = [
+                Peer(name, spec.keys, ports[(index + place) % len(ports)], token=token)
+                for place, token in zip(range(spec.peers), chain(spec.tokens, repeat("")), strict=False)
+            ]
             room = Room(spec, name, peers, self._stirred)
             for peer in peers:
                 peer.on_text = room.hear
@@ -240,7 +258,7 @@ class Load:
         memory = sum(map(memory_bytes, spec.server_pids))
         self.run(spec.warm_up_seconds, spec.sets)
         for room in self.rooms:
-            room.told = 0
+            room.told = room.deliveries = 0
             room.latencies_ms.clear()
         crowd.frames = 0
         start, own = time.perf_counter(), time.process_time()
@@ -250,8 +268,8 @@ class Load:
         own = time.process_time() - own
         return Result(
             sets=sets,
-            deliveries=sets * spec.peers,
-            told=self._told(sets * spec.peers),
+            deliveries=sum(room.deliveries for room in self.rooms),
+            told=self._told(),
             frames=crowd.frames,
             seconds=time.perf_counter() - start,
             server_cpu_seconds=server,
@@ -262,9 +280,9 @@ class Load:
             memory_after_bytes=sum(map(memory_bytes, spec.server_pids)),
         )
 
-    def _told(self, deliveries: int) -> int:
+    def _told(self) -> int:
         """Values received. A server that conflates nothing has to have told every one to everybody."""
-        told = sum(room.told for room in self.rooms)
+        told, deliveries = sum(room.told for room in self.rooms), sum(room.deliveries for room in self.rooms)
         if DIALECTS[self.spec.dialect].tells_each and told != deliveries:
             raise NotConvergedError(f"{told} values were told and {deliveries} had to be")
         return told

@@ -18,11 +18,15 @@ from tests.benchmarks.servers import CHECKOUT, LIFTED_LIMITS, MEMORY_BACKEND, Se
 RUN_SECONDS = 180
 
 
-def project_environment(database_url: str, *, in_memory: bool = False, redis_url: str = "") -> dict[str, str]:
+def project_environment(
+    database_url: str, *, in_memory: bool = False, redis_url: str = "", policy: str = ""
+) -> dict[str, str]:
     """The demo project's environment: no rate limits, and entries in memory, in the database or in Redis."""
     settings: dict[str, object] = dict(LIFTED_LIMITS)
     if in_memory:
         settings["BACKENDS"] = MEMORY_BACKEND
+    if policy:
+        settings["POLICY"] = policy
     return {
         "DJANGO_SETTINGS_MODULE": "project.settings",
         "DATABASE_URL": database_url,

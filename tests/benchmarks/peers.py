@@ -36,11 +36,13 @@ class Peer:
         "sock",
         "step",
         "text_bytes",
+        "token",
         "values",
     )
 
-    def __init__(self, room: str, keys: int, port: int) -> None:
+    def __init__(self, room: str, keys: int, port: int, *, token: str = "") -> None:
         self.room = room
+        self.token = token
         self.port = port
         self.sock = socket.socket()
         self.rest = b""
@@ -197,7 +199,7 @@ class Crowd:
 
     def _advance(self, peer: Peer) -> None:
         peer.step += 1
-        opening = self.dialect.opening(peer.room)
+        opening = self.dialect.opening(peer.room, peer.token)
         if peer.step < len(opening):
             peer.send(opening[peer.step])
         else:
@@ -235,7 +237,7 @@ class Crowd:
     def _ask_again(self) -> None:
         while self._again and self._again[0][0] <= time.monotonic():
             _, peer = self._again.popleft()
-            peer.send(self.dialect.opening(peer.room)[peer.step])
+            peer.send(self.dialect.opening(peer.room, peer.token)[peer.step])
 
     def _answers_heartbeat(self, peer: Peer, payload: bytes) -> bool:
         """Acknowledge as clients have to, and say whether the text was a heartbeat and nothing more."""
