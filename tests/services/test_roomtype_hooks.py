@@ -275,7 +275,11 @@ async def test_a_room_fills_once_and_empties_once_however_many_come_and_go(proce
     clients = [Client(process) for _ in range(6)]
     for client in clients:
         await client.open()
+    for client in clients[:2]:
+        await client.join(ROOM)
     await asyncio.gather(*(client.join(ROOM) for client in clients))
+    await sessions.leave(process.hub, clients[0].connection, ROOM)
+    await clients[0].join(ROOM)
     await notes.are(FIRST)
     await asyncio.gather(*(sessions.leave(process.hub, client.connection, ROOM) for client in clients))
     await notes.are(FIRST, LAST)
