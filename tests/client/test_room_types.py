@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from sessionstore_app import mint_token
@@ -13,6 +14,7 @@ from sessionstore_app.client.errors import refusal
 from sessionstore_app.client.holding import Held
 from sessionstore_app.client.streams import Conflated
 from sessionstore_app.core import errors
+from tests.client.stage import Stage, StageHand
 from tests.client.support import staff, until, valued
 from tests.roomtypes.conftest import SETTINGS
 from tests.support.server import Server, running
@@ -117,6 +119,21 @@ async def test_one_may_ask_beforehand(typed_server: Server, stage: str, room: st
         await his.leave()
         with pytest.raises(errors.NotJoined):
             await his.can("clear")
+
+
+async def test_what_a_room_holds_is_of_the_types_that_were_written_down(typed_server: Server, stage: str) -> None:
+    async with host(typed_server) as ann:
+        hers = await ann.join(stage, observe=["*"])
+        await hers.set("pinned", [{"id": "1"}, {"id": "2", "text": "two"}])
+        await hers.set("spotlight", ann.id)
+        await hers.set("hand/ann", 1.5)
+        values = {key: entry.value for key, entry in hers.entries.items()}
+    hands = msgspec.convert({"hand/ann": values.pop("hand/ann")}, StageHand)
+    held = msgspec.convert(values, Stage)
+    assert (held["spotlight"], hands["hand/ann"]) == (ann.id, 1.5)
+    assert [pin.get("text") for pin in held["pinned"]] == [None, "two"]
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({**values, "pinned": [{"text": "without id"}]}, Stage)
 
 
 # --- what is held

@@ -1,4 +1,4 @@
-"""`manage.py sessionstore_room`: look at rooms and change them from a shell.
+"""`manage.py sessionstore_room`: look at rooms and change them from a shell; room types for clients to be written in.
 
 It writes as the server, through the same services as everything else: versions, limits and news hold.
 """
@@ -6,10 +6,11 @@ It writes as the server, through the same services as everything else: versions,
 from __future__ import annotations
 
 import asyncio
+import difflib
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,13 +18,16 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError
 
 from sessionstore_app import conf
+from sessionstore_app.core.definitions import Definition
 from sessionstore_app.core.entries import Epoch
 from sessionstore_app.core.errors import ParseError, SessionStoreError, VersionConflict
 from sessionstore_app.core.patterns import EVERYTHING, check_pattern, check_room_name, compiled
 from sessionstore_app.management import roomtext
 from sessionstore_app.management.roomtext import Shown, entry_data, entry_line, entry_shown
+from sessionstore_app.management.typeddicts import typeddicts
+from sessionstore_app.management.typescript import typescript
 from sessionstore_app.protocol import gate
-from sessionstore_app.services import bridge, entrylog, hub
+from sessionstore_app.services import bridge, entrylog, hub, roomtypes
 from sessionstore_app.services.news import Peer
 from sessionstore_app.services.roomlist import find_room, rooms_matching
 from sessionstore_app.services.rooms import rooms
@@ -43,8 +47,17 @@ class Command(BaseCommand):
     help = "List, show, watch and change rooms and their stores."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """An act, and what it is about."""
-        acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
+        """An act, and what it is about; or types."""
+        self._misused = parser.error
+        parser.add_argument(
+            "--types",
+            nargs="?",
+            const="",
+            metavar="TYPE",
+            help="print room types as TypeScript: this one, that of a room of this name, or all",
+        )
+        parser.add_argument("--python", action="store_true", help="with --types: as Python instead")
+        acts = parser.add_subparsers(dest="act", metavar="ACT")
         listing = self._add(acts, "list", "rooms with their peers, keys, bytes, version and age")
         listing.add_argument("pattern", nargs="?", default="*", help="only these: a name, meeting/*, */lobby or *")
         for act, text in _ABOUT_A_ROOM.items():
@@ -79,7 +92,10 @@ class Command(BaseCommand):
         act = options["act"]
         try:
             self._check(options)
-            if act == "watch":
+            if options["types"] is not None:
+                language = typeddicts if options["python"] else typescript
+                self.stdout.write(language(_types(options["types"])), ending="")
+            elif act == "watch":
                 self._watch(options)
             else:
                 self._print(_ACTS[act](options), as_json=options["as_json"])
@@ -91,10 +107,16 @@ class Command(BaseCommand):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _check(self, options: Options) -> None:
+        asks_types = options["types"] is not None
+        if asks_types is bool(options["act"]) or (options["python"] and not asks_types):
+            self._misused("an act is required, or --types, which takes --python")
+        if asks_types:
+            return
         if "room" in options:
             check_room_name(options["room"], conf.current().room_length)
-        if not room_backend().survives_process and hub.running() is None:
-            name = type(room_backend()).__name__
+        place = room_backend(options.get("room", ""))
+        if not place.survives_process and hub.running() is None:
+            name = type(place).__name__
             raise CommandError(f"Entries are in the server's own memory ({name}); no other process can see them.")
 
     def _print(self, shown: Shown, *, as_json: bool) -> None:
@@ -138,6 +160,23 @@ def _news_lines(news: News, *, as_json: bool) -> list[str]:
     if as_json:
         return [roomtext.as_json({"event": "changed", **entry_data(entry)}) for entry in news.entries]
     return [entry_line(entry) for entry in news.entries]
+
+
+def _types(name: str) -> Sequence[Definition]:
+    """The room types of that name, or the type of the room of that name; all, if none is named."""
+    known = roomtypes.definitions()
+    if not known:
+        raise CommandError("There are no room types: no app declares any in its rooms.py.")
+    if not name:
+        return known
+    of_room = roomtypes.of(name)
+    found = [each for each in known if each.name == name] or ([] if of_room is None else [of_room])
+    if not found:
+        names = [each.name for each in known]
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        meant = f"Did you mean {close[0]}?" if close else f"There are {', '.join(names)}."
+        raise CommandError(f"No room type is named {roomtext.plain(name)}, and no room of that name has one. {meant}")
+    return found
 
 
 # --- acts
