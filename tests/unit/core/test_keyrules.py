@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sessionstore_app.core.entries import Author, Change, Entry, SessionId, Tally, Write, decide
 from sessionstore_app.core.errors import InvalidValue, ValueTooLarge
 from sessionstore_app.core.jsontext import Json, dumps
-from sessionstore_app.core.keyrules import KeyRule
+from sessionstore_app.core.keyrules import KeyRule, bounded
 from sessionstore_app.core.limits import StoreLimits
 from sessionstore_app.core.operations import Append, Increment, Merge, Operation, Remove, same
 from sessionstore_app.core.rules import EVERYONE, rule
@@ -251,6 +251,18 @@ def test_an_operation_that_the_value_does_not_take_is_refused() -> None:
 
 
 # --- size, life and names
+
+
+def test_a_key_without_a_limit_of_its_own_can_be_given_one() -> None:
+    key = made(int)
+    given_one = bounded(key, 2)
+    assert shaped(given_one, 99).text == "99"
+    with pytest.raises(ValueTooLarge):
+        shaped(given_one, 999)
+    with pytest.raises(InvalidValue):
+        shaped(given_one, "x")
+    assert shaped(key, 999).text == "999"
+    assert bounded(key, 2) is given_one
 
 
 @pytest.mark.parametrize(("value", "size"), [("x" * 8, 10), ("é" * 4, 10), ("\U0001f600" * 2, 10)])

@@ -63,6 +63,22 @@ def test_a_rule_lets_whom_one_of_its_grants_means(chosen: frozenset[Any], who: S
     assert rule(chosen).allows(who) is expected
 
 
+@pytest.mark.parametrize(
+    ("grant", "meant"),
+    [
+        ("host", Standing(roles=frozenset({"host"}))),
+        (EVERYONE, Standing()),
+        (CREATOR, Standing(is_creator=True)),
+        (FRENCH, Standing(properties={"language": "fr"})),
+        (VIEWS, Standing(permissions=frozenset({"view_session"}))),
+    ],
+)
+def test_each_grant_means_somebody_and_not_everybody(grant: Any, meant: Standing) -> None:
+    assert rule(grant).allows(meant)
+    assert rule(grant).allows(Standing()) is (grant is EVERYONE)
+    assert not rule(OWNER).allows(meant)
+
+
 @MANY
 @given(standings)
 def test_nobody_lets_the_server_alone(who: Standing) -> None:
