@@ -50,7 +50,7 @@ class KeyRule:
             try:
                 self.decoder.decode(text)
             except msgspec.ValidationError as error:
-                raise InvalidValue(f"{key}: {error}.", hint="The room's type says what this key holds.") from None
+                raise InvalidValue(f"{key}: {error}.", hint=f"The room's type says of {key}: {error}.") from None
             except Exception as error:  # sets of what has no hash, and whatever a class of the project raises
                 raise InvalidValue(f"{key} cannot hold this value.") from error
         if self.cap is not None or self.unique:

@@ -18,6 +18,9 @@ from tests.e2e.window import Window
 from tests.support.network import network_to_oneself
 from tests.support.server import Server, running
 
+# A host, a speaker and a guest.
+Trio = tuple[Window, Window, Window]
+
 _numbers = itertools.count(1)
 _TELL_VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) =>
   console.error("policy violated:", event.violatedDirective, event.blockedURI));"""
@@ -106,3 +109,30 @@ def windows(browser: Browser) -> Iterator[Windows]:
 def room() -> str:
     """A room that no other test uses."""
     return f"table {next(_numbers)}"
+
+
+@pytest.fixture(scope="module")
+def three_windows(kept_windows: Windows, server: Server) -> Trio:
+    """Three windows that meet in another room in each test, as other sessions."""
+    return kept_windows.open(server), kept_windows.open(server), kept_windows.open(server)
+
+
+@pytest.fixture
+def trio(three_windows: Trio, kept_windows: Windows, room: str) -> Iterator[Trio]:
+    """Ann, the host, with the panel open; Bo, a speaker; Cy, a guest. Each has said something, Ann's is pinned."""
+    ann, bo, cy = three_windows
+    for window, name in zip(three_windows, ("Ann", "Bo", "Cy"), strict=True):
+        window.join(room, name)
+    for window in three_windows:
+        window.say(f"{window.name} is here")
+    for window in three_windows:
+        window.expect_heard("Ann is here", "Bo is here", "Cy is here")
+    ann.make_speaker("Bo")
+    bo.expect_role("Speaker")
+    ann.pin("Ann is here")
+    for window in three_windows:
+        window.expect_pins("Ann: Ann is here")
+    yield ann, bo, cy
+    for window in three_windows:
+        window.page.goto("about:blank")
+    assert kept_windows.complaints == []

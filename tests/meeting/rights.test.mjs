@@ -75,10 +75,11 @@ test("without a connection the last answers stay, and it is asked again", async 
 
 test("a refusal is told in the server's words, with what was refused", () => {
   const hint = "It takes role host; your roles: guest.";
-  const rule = { room_type: "Meeting", action: "write", who: ["role host"], key: "spotlight" };
-  assert.equal(refusalText({ reason: "ACCESS_DENIED", hint, rule }), `You may not write spotlight here. ${hint}`);
-  assert.equal(refusalText({ reason: "ACCESS_DENIED", hint, rule: { action: "broadcast" } }), `You may not broadcast here. ${hint}`);
-  assert.equal(refusalText({ reason: "VALUE_TOO_LARGE", hint: "Shorten it." }), "Shorten it.");
-  assert.equal(refusalText({ reason: "DISCONNECTED", hint: "x" }), "There is no connection at the moment.");
+  const told = (refused) => refusalText({ reason: "ACCESS_DENIED", hint, ...refused });
+  assert.equal(told({ rule: { action: "write", key: "spotlight" } }), `You may not write spotlight here. ${hint}`);
+  assert.equal(told({ rule: { action: "broadcast" } }), `You may not broadcast here. ${hint}`);
+  assert.equal(told({}), hint);
+  assert.equal(refusalText(new TypeError("Failed to fetch")), "Failed to fetch");
+  assert.equal(refusalText({ reason: "DISCONNECTED", hint }), "There is no connection at the moment.");
   assert.equal(refusalText({}), "That did not work.");
 });
