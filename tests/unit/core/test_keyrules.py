@@ -255,14 +255,14 @@ def test_an_operation_that_the_value_does_not_take_is_refused() -> None:
 
 def test_a_key_without_a_limit_of_its_own_can_be_given_one() -> None:
     key = made(int)
-    given_one = bounded(key, 2)
-    assert shaped(given_one, 99).text == "99"
+    given_one = bounded(key, 3)
+    assert shaped(given_one, 999).text == "999"
     with pytest.raises(ValueTooLarge):
-        shaped(given_one, 999)
+        shaped(given_one, 9_999)
     with pytest.raises(InvalidValue):
         shaped(given_one, "x")
-    assert shaped(key, 999).text == "999"
-    assert bounded(key, 2) is given_one
+    assert shaped(key, 9_999).text == "9999"
+    assert bounded(key, 3) is given_one
 
 
 @pytest.mark.parametrize(("value", "size"), [("x" * 8, 10), ("é" * 4, 10), ("\U0001f600" * 2, 10)])
