@@ -78,9 +78,9 @@ def test_list_tells_peers_keys_bytes_version_and_age() -> None:
 
 @pytest.mark.django_db
 def test_list_takes_a_pattern() -> None:
-    for room in ("meeting/1", "meeting/2", "lobby"):
+    for room in ("lesson/1", "lesson/2", "lobby"):
         rooms.set(room, "k", 1)
-    assert [room["room"] for room in told("list", "meeting/*")] == ["meeting/1", "meeting/2"]
+    assert [room["room"] for room in told("list", "lesson/*")] == ["lesson/1", "lesson/2"]
     assert [room["room"] for room in told("list", "lobby")] == ["lobby"]
     assert told("list", "nobody/*") == []
     assert shown("list", "nobody/*") == "There are no rooms.\n"
