@@ -11,7 +11,7 @@ from sessionstore_app.core.errors import AccessDenied, LimitExceeded
 from sessionstore_app.core.jsontext import Json, dumps
 from sessionstore_app.handlers.socket import Socket
 from sessionstore_app.protocol import frames, methods
-from sessionstore_app.services import endings, facts, identity, policy, record, rights, sessions, tokens
+from sessionstore_app.services import endings, facts, identity, memberships, policy, record, rights, sessions, tokens
 from sessionstore_app.services.identity import Login
 from sessionstore_app.services.policy import ANONYMOUS, Identity
 from sessionstore_app.services.roomreading import Position
@@ -106,7 +106,7 @@ async def _rejoin(socket: Socket, opened: Opened, resume: methods.Resume | None)
     for room in opened.rooms:
         named = positions.get(room.room)
         position = None if named is None else Position(named.epoch, named.version)
-        joined = await sessions.rejoin(socket.hub, socket.connection, room, position)
+        joined = await memberships.rejoin(socket.hub, socket.connection, room, position)
         told.append({"room": room.room, "epoch": joined.room.epoch, "version": joined.version})
     return told
 

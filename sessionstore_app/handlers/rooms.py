@@ -21,6 +21,7 @@ from sessionstore_app.services import (
     announcing,
     entrylog,
     locks,
+    memberships,
     policy,
     questions,
     record,
@@ -29,16 +30,15 @@ from sessionstore_app.services import (
     roomrights,
     roomtypes,
     roomwrites,
-    sessions,
     spectating,
     telling,
 )
 from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.events import Said
+from sessionstore_app.services.memberships import JoinedRoom
 from sessionstore_app.services.roomreading import Position
 from sessionstore_app.services.rooms import change_of, check_distinct, rooms
 from sessionstore_app.services.roomwrites import Writer
-from sessionstore_app.services.sessions import JoinedRoom
 
 # Rooms a session may be in at once.
 ROOMS_PER_SESSION: Final = 100
@@ -52,7 +52,7 @@ async def room_join(socket: Socket, params: methods.RoomJoin) -> str:
         actual = len(connection.members) + 1
         raise LimitExceeded("The session is in too many rooms.", limit=ROOMS_PER_SESSION, actual=actual)
     since = None if params.since is None else Position(params.since.epoch, params.since.version)
-    joined = await sessions.join(socket.hub, connection, params.room, params.observe, since)
+    joined = await memberships.join(socket.hub, connection, params.room, params.observe, since)
     local, member = joined.room, joined.member
     complete = ',"complete":true' if since is not None and joined.complete else ""
     definition = roomtypes.of(local.name)
@@ -60,7 +60,7 @@ async def room_join(socket: Socket, params: methods.RoomJoin) -> str:
     peers, count = roomreading.first_peers(local), len(local.peers)
     if not member.sees_peers:
         peers, count = [local.peers[member.session_id]] if member.session_id in local.peers else [], 1
-    texts = ",".join(sessions.text_of(member, entry) for entry in joined.entries)
+    texts = ",".join(memberships.text_of(member, entry) for entry in joined.entries)
     return (
         f'{{"room":{dumps(local.name)},"epoch":"{local.epoch}","version":{joined.version},'
         f'"roles":{dumps(member.roles)},"peers":[{",".join(peers)}],'
@@ -70,7 +70,7 @@ async def room_join(socket: Socket, params: methods.RoomJoin) -> str:
 
 async def room_leave(socket: Socket, params: methods.RoomLeave) -> str:
     """Leave a room."""
-    cleared = await sessions.leave(socket.hub, socket.connection, params.room)
+    cleared = await memberships.leave(socket.hub, socket.connection, params.room)
     return dumps({"cleared": cleared})
 
 
@@ -160,9 +160,9 @@ async def room_get(caller: Caller, params: methods.RoomGet) -> str:
 
 async def room_snapshot(caller: Caller, params: methods.RoomSnapshot) -> str:
     """Read many entries at one instant."""
-    wanted = compiled(sessions.checked_patterns(params.keys))
+    wanted = compiled(memberships.checked_patterns(params.keys))
     reading = await _read(caller, params.room, wanted)
-    entries = sessions.with_absent(reading.entries, wanted.exact)
+    entries = memberships.with_absent(reading.entries, wanted.exact)
     return f'{{"epoch":"{reading.epoch}","version":{reading.version},"entries":{frames.entries(entries)}}}'
 
 
@@ -202,7 +202,7 @@ async def _read(caller: Caller, room: str, patterns: PatternSet) -> _Read:
 
 async def room_observe(socket: Socket, params: methods.RoomObserve) -> str:
     """Observe more, with the present values."""
-    observed = await sessions.observe(socket.hub, socket.connection, params.room, params.keys)
+    observed = await memberships.observe(socket.hub, socket.connection, params.room, params.keys)
     return (
         f'{{"observing":{_observing(observed)},"epoch":"{observed.room.epoch}",'
         f'"version":{observed.version},"entries":{frames.entries(observed.entries)}}}'
@@ -215,7 +215,7 @@ def _observing(joined: JoinedRoom) -> str:
 
 async def room_unobserve(socket: Socket, params: methods.RoomUnobserve) -> str:
     """Observe less."""
-    member = await sessions.unobserve(socket.hub, socket.connection, params.room, params.keys)
+    member = await memberships.unobserve(socket.hub, socket.connection, params.room, params.keys)
     return dumps({"observing": sorted(member.patterns.patterns)})
 
 

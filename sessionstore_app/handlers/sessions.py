@@ -14,7 +14,7 @@ from sessionstore_app.core.jsontext import dumps
 from sessionstore_app.handlers.caller import Caller, own_session, take_message
 from sessionstore_app.handlers.socket import Followed, Socket
 from sessionstore_app.protocol import frames, methods
-from sessionstore_app.services import policy, sessions, steering, watching
+from sessionstore_app.services import memberships, policy, steering, watching
 from sessionstore_app.services.reach import EVERYWHERE, Reach
 from sessionstore_app.services.steering import Target
 
@@ -122,7 +122,7 @@ async def session_send(caller: Caller, params: methods.SessionSend) -> str:
 async def session_observe_for(caller: Caller, params: methods.SessionObserveFor) -> str:
     """Let peers of a room observe keys."""
     target = _target(caller.reach(*_MODIFY, room=params.room), params.session_id, params.filter)
-    patterns = sessions.checked_patterns(params.keys)
+    patterns = memberships.checked_patterns(params.keys)
     caller.take_writes(1)
     return dumps({"count": await steering.observe_for(target, params.room, patterns)})
 

@@ -29,8 +29,8 @@ from sessionstore_app.services import bridge, hub, presence, steering
 from sessionstore_app.services.directory import Counting, Listing
 from sessionstore_app.services.feed import Listener
 from sessionstore_app.services.hub import Hub
+from sessionstore_app.services.memberships import checked_patterns
 from sessionstore_app.services.reach import Reach
-from sessionstore_app.services.sessions import checked_patterns
 from sessionstore_app.services.steering import Target
 
 # Events that a slow reader may be behind.

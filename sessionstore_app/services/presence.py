@@ -32,13 +32,13 @@ from sessionstore_app.services import (
     hub,
     jobs,
     locks,
+    memberships,
     private,
     questions,
     reaping,
     record,
     removals,
     rights,
-    sessions,
     spectating,
     storemark,
     watching,
@@ -126,7 +126,7 @@ class Presence:
 
     async def observe_more(self, connection: Connection, event: ObserveMore) -> None:
         """See `hub.Keeper`."""
-        await sessions.observe_more(self.hub, connection, event)
+        await memberships.observe_more(self.hub, connection, event)
 
     async def heal(self, names: list[str]) -> None:
         """See `hub.Keeper`. Compares versions of all rooms at once, and reads rosters and entries where they differ."""

@@ -17,7 +17,7 @@ from sessionstore_app.core.entries import Change
 from sessionstore_app.core.jsontext import JsonInput, dumps
 from sessionstore_app.core.patterns import EVERYTHING
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import endings, entrylog, hub, sessions
+from sessionstore_app.services import endings, entrylog, hub, memberships, sessions
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.entrylog import Written
 from sessionstore_app.services.hub import Hub
@@ -66,13 +66,13 @@ class Client:
             self.process.hub, self.connection, ANONYMOUS, opened.session.id, opened.resume_token
         )
         for room in back.rooms if back is not None else ():
-            await sessions.rejoin(self.process.hub, self.connection, room, None)
+            await memberships.rejoin(self.process.hub, self.connection, room, None)
         return back
 
     async def join(self, room: str) -> None:
         """Join, and observe everything; the answer counts as a frame."""
         self.process.acts()
-        joined = await sessions.join(self.process.hub, self.connection, room, ["*"], None)
+        joined = await memberships.join(self.process.hub, self.connection, room, ["*"], None)
         entries = [json.loads(frames.entry(entry)) for entry in joined.entries]
         told = {"room": room, "epoch": joined.room.epoch, "version": joined.version, "peers": [], "entries": entries}
         self.frames.append({"result": told})

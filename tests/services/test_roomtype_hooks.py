@@ -15,7 +15,7 @@ from sessionstore_app import Key, RoomType, rooms
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.errors import AccessDenied
 from sessionstore_app.models import Membership
-from sessionstore_app.services import endings, hub, roomhooks, sessions
+from sessionstore_app.services import endings, hub, memberships, roomhooks
 from sessionstore_app.services.roomtypes import declaring
 from tests.services.processes import Client, Process
 from tests.support import kinds
@@ -246,7 +246,7 @@ async def test_a_hook_that_fails_is_logged_and_harms_nobody(
         for each in (client, other):
             await each.until(partial(each.heard, "room.changed"), "the change is told")  # type: ignore[arg-type]
         for each in (client, other):
-            await sessions.leave(process.hub, each.connection, ROOM)
+            await memberships.leave(process.hub, each.connection, ROOM)
         await process.client(ROOM)
 
         async def logged() -> bool:
@@ -278,10 +278,10 @@ async def test_a_room_fills_once_and_empties_once_however_many_come_and_go(proce
     for client in clients[:2]:
         await client.join(ROOM)
     await asyncio.gather(*(client.join(ROOM) for client in clients))
-    await sessions.leave(process.hub, clients[0].connection, ROOM)
+    await memberships.leave(process.hub, clients[0].connection, ROOM)
     await clients[0].join(ROOM)
     await notes.are(FIRST)
-    await asyncio.gather(*(sessions.leave(process.hub, client.connection, ROOM) for client in clients))
+    await asyncio.gather(*(memberships.leave(process.hub, client.connection, ROOM) for client in clients))
     await notes.are(FIRST, LAST)
     await clients[0].join(ROOM)
     await notes.are(FIRST, LAST, FIRST)
@@ -344,7 +344,7 @@ async def test_roles_are_given_to_whoever_joins_and_the_first_is_known(process: 
         host, guest = await process.client(ROOM), await process.client(ROOM)
         assert [await _roles(host), await _roles(guest)] == [["host"], ["guest"]]
         for each in (host, guest):
-            await sessions.leave(process.hub, each.connection, ROOM)
+            await memberships.leave(process.hub, each.connection, ROOM)
         await guest.join(ROOM)
         assert await _roles(guest) == ["host"]
 

@@ -21,11 +21,11 @@ from sessionstore_app.services import (
     endings,
     entrylog,
     hub,
+    memberships,
     presence,
     reaping,
     removals,
     roomlist,
-    sessions,
     spaces,
 )
 from sessionstore_app.services.roomtypes import declaring
@@ -57,7 +57,7 @@ async def process() -> AsyncIterator[Process]:
 
 async def leave(client: Client, room: str = ROOM) -> None:
     """As its socket would."""
-    await sessions.leave(client.process.hub, client.connection, room)
+    await memberships.leave(client.process.hub, client.connection, room)
 
 
 # --- how long the store is kept

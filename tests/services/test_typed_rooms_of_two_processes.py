@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sessionstore_app import errors, rooms, sessions
-from sessionstore_app.services import sessions as servers
+from sessionstore_app.services import memberships as servers
 from sessionstore_app.services.roomtypes import declaring
 from tests.services.processes import Client, Process, settled
 from tests.support.layers import DeafLayer, LossyLayer

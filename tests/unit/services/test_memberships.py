@@ -9,7 +9,7 @@ import pytest
 
 from sessionstore_app.backends.base import Reading
 from sessionstore_app.core.entries import Entry, Epoch
-from sessionstore_app.services import entrylog, record, sessions
+from sessionstore_app.services import entrylog, memberships, record
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import Changed
 from sessionstore_app.services.hub import Hub
@@ -29,7 +29,7 @@ class Room:
         member = Member(self.connection, "s1", ())
         self.local.add(member)
         self.connection.members["r"] = member
-        # What `sessions` asks of the hub for a room that is held already.
+        # What `memberships` asks of the hub for a room that is held already.
         self.hub.rooms = {"r": self.local}  # type: ignore[attr-defined]
         self.connection.session = cast(Any, type("Session", (), {"id": "s1"})())
 
@@ -55,7 +55,7 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Room:
 
 
 async def test_p7_a_change_heard_while_an_observer_reads_is_not_missed(room: Room) -> None:
-    observed = await sessions.observe(cast(Hub, room.hub), room.connection, "r", ["a"])
+    observed = await memberships.observe(cast(Hub, room.hub), room.connection, "r", ["a"])
     # The change to version 6 was told before it observed: only the read can show it.
     assert observed.version == 6
     assert [entry.version for entry in observed.entries] == [6]
