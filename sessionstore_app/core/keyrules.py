@@ -6,6 +6,7 @@ too. Who may write is not its business.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -50,7 +51,8 @@ class KeyRule:
             try:
                 self.decoder.decode(text)
             except msgspec.ValidationError as error:
-                raise InvalidValue(f"{key}: {error}.", hint=f"The room's type says of {key}: {error}.") from None
+                declared = _described(self.decoder.type)
+                raise InvalidValue(f"{key}: {error}.", hint=f"The room's type declares {key} as {declared}.") from None
             except Exception as error:  # sets of what has no hash, and whatever a class of the project raises
                 raise InvalidValue(f"{key} cannot hold this value.") from error
         if self.cap is not None or self.unique:
@@ -143,6 +145,12 @@ class Replacement:
         """The new value; the present one where they are equal as JSON."""
         after = jsontext.loads(self.text)
         return value if same(value, after) else after
+
+
+def _described(value_type: object) -> str:
+    """A type as one reads it in the declaration."""
+    text = value_type.__name__ if isinstance(value_type, type) else repr(value_type)
+    return re.sub(r"(?<!['\"\w.])(?:[A-Za-z_]\w*\.)+", "", text)
 
 
 def _member(item: Json, name: str) -> Json:
