@@ -116,12 +116,14 @@ class Definition:
         return tuple(key for key, seen_by in self.properties.items() if seen_by.is_open)
 
     @property
-    def every_rule(self) -> Iterator[Rule]:
-        """All rules of the type."""
-        yield from self.rules.values()
-        yield from (self.properties or {}).values()
+    def every_rule(self) -> Iterator[tuple[str, Rule]]:
+        """All rules of the type, each with where it stands."""
+        yield from self.rules.items()
+        for key, seen_by in (self.properties or {}).items():
+            yield f"properties, {key}", seen_by
         for each in self.keys:
-            yield from (each.read, each.write)
+            yield f"{each.name}, read", each.read
+            yield f"{each.name}, write", each.write
 
     @property
     def is_read_by_all(self) -> bool:
@@ -321,14 +323,15 @@ class _Maker:
             return rule(())
 
     def _check_rules(self, made: Definition) -> None:
-        for each in made.every_rule:
+        for where, each in made.every_rule:
             for role in sorted(each.roles - made.roles.keys()) if made.roles else ():
                 close = difflib.get_close_matches(role, made.roles, n=1)
                 hint = f"Did you mean {close[0]!r}?" if close else f"The type's roles are {', '.join(made.roles)}."
-                self._problem(f"There is no role {role!r}.", hint)
+                self._problem(f"{where}: there is no role {role!r}.", hint)
             for grant in each.grants:
                 if isinstance(grant, Permission) and grant.name not in PERMISSIONS:
-                    self._problem(f"There is no permission {grant.name!r}.", "Name one of those the protocol lists.")
+                    hint = "Name one of those the protocol lists."
+                    self._problem(f"{where}: there is no permission {grant.name!r}.", hint)
         for name in ("join", "broadcast", "clear", "see_peers"):
             if made.rules[name].names_owner:
                 self._problem(f"{name} names OWNER, and nobody wrote it.", "OWNER is for keys; use CREATOR or a role.")

@@ -84,7 +84,7 @@ class RoomType:
     roles: ClassVar[Mapping[str, Iterable[str]] | Sequence[str]] = ()
     # Keys that are not declared: REFUSED or OPEN.
     extra: ClassVar[Extra] = REFUSED
-    # How long the store is kept after the last peer left; None: GRACE_SECONDS.
+    # How long the store is kept after the last peer left it; None: GRACE_SECONDS. A session that ends clears at once.
     grace_seconds: ClassVar[float | None] = None
     # Where the entries live, an alias of BACKENDS.
     backend: ClassVar[str] = "default"

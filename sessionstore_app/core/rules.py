@@ -5,7 +5,8 @@ A rule is a set of grants, and one of them is enough. Pure: who somebody is (`St
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
@@ -76,7 +77,7 @@ def matching(text: str) -> Matching:
 
 # A string names a role.
 Granted: TypeAlias = str | Grant | Permission | Matching
-Who: TypeAlias = Granted | Iterable[Granted]
+Who: TypeAlias = Granted | Sequence[Granted] | AbstractSet[Granted]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,9 +172,9 @@ def _described(grant: Granted) -> str:
 
 
 def rule(who: Who) -> Rule:
-    """The rule that somebody wrote down: one grant, or several. Raises TypeError for what is none."""
+    """The rule that somebody wrote down: one grant, or a set or list of several. Raises TypeError for what is none."""
     grants = [who] if isinstance(who, Granted) else who
-    if not isinstance(grants, Iterable) or isinstance(grants, Mapping):
+    if not isinstance(grants, set | frozenset | list | tuple):
         raise TypeError(f"{who!r} says of nobody that it may; name roles, EVERYONE, OWNER, CREATOR or a permission.")
     found = list(grants)
     for grant in found:

@@ -260,6 +260,9 @@ async def room_broadcast(caller: Caller, params: methods.RoomBroadcast) -> str:
     data = take_message(caller, params.data, params.room)
     frame = frames.room_message(params.room, params.event, data, frames.author(caller.author), clock.now_ms())
     await announcing.announce((params.room, Said(frame)))
+    if not roomrights.may(params.room, "see_peers", caller.standing(params.room)):
+        # How many there are is not told to those who may not see them: of its peers it knows itself.
+        return dumps({"count": int(local is not None)})
     if local is not None:
         return dumps({"count": len(local.peers)})
     _, count = await record.ask(partial(questions.peers_page, params.room, 1, ""))

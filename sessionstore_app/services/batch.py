@@ -265,6 +265,7 @@ class Batch:
         self._moved(member.session_id)
         if self._counts[room.id] > 0:
             return False
+        change.was_emptied = True
         room.emptied_at = self.now
         if grace_seconds > 0:
             room.clears_at = self.now + timedelta(seconds=grace_seconds)

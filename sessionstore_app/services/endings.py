@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Collection
 from functools import partial
@@ -16,6 +17,8 @@ from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.spaces import room_backend, room_space
 from sessionstore_app.services.telling import tell
 
+logger = logging.getLogger("sessionstore_app")
+
 
 async def end_session(session_id: str, reason: str, *, generation: int | None = None) -> bool:
     """End a session: true for the caller that ended it. With a `generation`, only if no newer socket serves it."""
@@ -28,6 +31,8 @@ async def end_session(session_id: str, reason: str, *, generation: int | None = 
     job = jobs.Close(session_id=session_id, reason=reason, generation=generation)
     ended, happened = await record.run(job)
     await tell(happened)
+    if ended:
+        await remove_named_late([session_id])
     return bool(ended)
 
 
@@ -51,7 +56,9 @@ async def remove_owned(session_ids: Collection[str]) -> set[str]:
 
 
 async def remove_named(room: str, session_id: str) -> None:
-    """A session leaves a room, and lives on: what names it there goes before it."""
+    """A session leaves a room, and lives on: what names it there goes before it, and once more behind it, for it may
+    have been named at the last moment.
+    """
     definition = roomtypes.of(room)
     if definition is None or not any(each.names_session for each in definition.keys):
         return
@@ -59,6 +66,17 @@ async def remove_named(room: str, session_id: str) -> None:
     named = await room_backend(room).owned(room_space(room, epoch), frozenset({SessionId(session_id)})) if epoch else ()
     gone = [entry for entry in named if (found := definition.key(entry.key)) is not None and found.names_session]
     await entrylog.remove(room, epoch, gone)
+
+
+async def remove_named_late(session_ids: Collection[str]) -> None:
+    """Sessions have ended: what named them at the last moment goes too."""
+    if not roomtypes.name_sessions():
+        return
+    for session_id, room, _ in await record.ask(partial(questions.rooms_of, session_ids)):
+        try:
+            await remove_named(room, session_id)
+        except SessionStoreError as error:
+            logger.warning("A room may still name a session that has ended: %s", error)
 
 
 async def disconnect(connection: Connection, reason: CloseReason) -> None:

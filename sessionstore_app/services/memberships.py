@@ -136,6 +136,7 @@ async def leave(hub: Hub, connection: Connection, room: str) -> bool:
     hub.remove_member(room, connection)
     watching.recheck_listeners(hub, connection)
     await telling.tell(happened)
+    await endings.remove_named(room, session.id)
     return bool(cleared)
 
 

@@ -25,14 +25,32 @@ class Peer:
 
 @dataclass(slots=True)
 class RosterChange:
-    """How one batch changed who is in a room; `roster` is the room's counter after it, `count` how many are there."""
+    """How one batch changed who is in a room; `roster` is the room's counter after it, `count` how many are there.
+
+    `was_emptied`: at some moment nobody was.
+    """
 
     room: str
     roster: int = 0
     count: int = 0
+    was_emptied: bool = False
     joined: dict[str, Peer] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
     updated: dict[str, Peer] = field(default_factory=dict)
+
+    @property
+    def lost_its_last(self) -> bool:
+        """Did the last of those leave who were there before?"""
+        return self.was_emptied and self._count_before > 0
+
+    @property
+    def got_its_first(self) -> bool:
+        """Did somebody come when nobody was there?"""
+        return self.count > 0 and (self.was_emptied or self._count_before == 0)
+
+    @property
+    def _count_before(self) -> int:
+        return self.count - len(self.joined) + len(self.left)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from sessionstore_app.core.errors import AccessDenied
 from sessionstore_app.core.jsontext import Json
 from sessionstore_app.core.patterns import pattern_set
 from sessionstore_app.core.rules import PERMISSIONS as PERMISSIONS
-from sessionstore_app.core.rules import Standing
 from sessionstore_app.services import roomtypes
 
 
@@ -119,18 +118,9 @@ class Policy:
     def room_roles(self, identity: Identity, room: str, *, first: bool) -> frozenset[str]:
         """The roles a peer has in this room; `first` is true if nobody else is in it.
 
-        By default those that its token grants, and those that the room's type gives.
+        By default those that its token grants. Those that the room's type gives (`joins_as`) come beside them.
         """
-        granted = identity.granted_roles(room)
-        definition = roomtypes.of(room)
-        if definition is None:
-            return granted
-        who = Standing(
-            principal=identity.principal,
-            roles=granted | identity.roles,
-            permissions=self.permissions(identity),
-        )
-        return granted.union(definition.hooks.joins_as(who, first=first))
+        return identity.granted_roles(room)
 
 
 def permissions(identity: Identity) -> frozenset[str]:

@@ -18,7 +18,7 @@ from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Entry
 from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.services import entrylog, jobs, private, questions, record
-from sessionstore_app.services.endings import remove_owned
+from sessionstore_app.services.endings import remove_named_late, remove_owned
 from sessionstore_app.services.record import Job
 from sessionstore_app.services.spaces import room_backends, room_of
 from sessionstore_app.services.telling import tell
@@ -70,6 +70,7 @@ async def end_lapsed(node_id: str = "") -> Reaped:
         for session_id, reason in due.sessions.items()
         if session_id not in kept
     )
+    await remove_named_late(due.sessions.keys() - kept)
     cleared = await _all(_do(jobs.ClearDue(room=room)) for room in due.rooms)
     is_full = any(len(found) >= BATCH for found in (gone, due.sessions, due.rooms))
     return Reaped(lost=away, sessions=ended, rooms=cleared, goes_on=is_full and away + ended + cleared > 0)

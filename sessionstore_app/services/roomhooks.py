@@ -19,6 +19,7 @@ from sessionstore_app.core.entries import Entry
 from sessionstore_app.core.roomtypes import RoomType
 from sessionstore_app.core.rules import Standing
 from sessionstore_app.services import hub, roomtypes
+from sessionstore_app.services.news import RosterChange
 
 logger = logging.getLogger("sessionstore_app")
 
@@ -43,12 +44,12 @@ async def changed(room: str, entries: Sequence[Entry]) -> None:
     await _tell(room, "on_change", room, entries)
 
 
-async def roster_changed(room: str, count: int, joined: int, left: int) -> None:
-    """Somebody came to a room or left it; now so many are there."""
-    if count and count == joined - left:
-        await _tell(room, "on_first_peer", room)
-    elif not count and left:
-        await _tell(room, "on_last_peer", room)
+async def roster_changed(change: RosterChange) -> None:
+    """Somebody came to a room or left it."""
+    if change.lost_its_last:
+        await _tell(change.room, "on_last_peer", change.room)
+    if change.got_its_first:
+        await _tell(change.room, "on_first_peer", change.room)
 
 
 def _is_own(definition: Definition, name: str) -> bool:

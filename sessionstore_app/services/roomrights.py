@@ -6,6 +6,7 @@ limits of values are `roomwrites`' business and hold for all.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from sessionstore_app.core.definitions import Definition
 from sessionstore_app.core.entries import Entry, SessionId
 from sessionstore_app.core.errors import AccessDenied
 from sessionstore_app.core.patterns import PatternSet
-from sessionstore_app.core.rules import SERVER, Rule, Standing
+from sessionstore_app.core.rules import Rule, Standing
 from sessionstore_app.core.sights import Sight, sight
 from sessionstore_app.services import policy, record, roomhooks, roomtypes
 from sessionstore_app.services.policy import Identity
@@ -23,6 +24,8 @@ from sessionstore_app.services.policy import Identity
 if TYPE_CHECKING:
     from sessionstore_app.services.localroom import Member
     from sessionstore_app.services.sessions import OpenSession
+
+logger = logging.getLogger("sessionstore_app")
 
 # What a list of peers says of each in any case.
 _SEEN_BY_PEERS: Final = frozenset({"$SessionId", "$Principal"})
@@ -40,8 +43,6 @@ def standing(
 ) -> Standing:
     """How rules see somebody with these roles in a room."""
     held = policy.permissions(identity)
-    if "manage_room" in held:
-        return SERVER
     return Standing(
         session_id=None if session_id is None else SessionId(session_id),
         principal=identity.principal,
@@ -49,7 +50,23 @@ def standing(
         permissions=held,
         properties=properties,
         is_creator=is_creator,
+        is_server="manage_room" in held,
     )
+
+
+def joins_as(room: str, who: Standing, *, first: bool) -> frozenset[str]:
+    """The roles that the room's type gives to somebody who joins; those that it does not declare count for nothing."""
+    definition = roomtypes.of(room)
+    if definition is None:
+        return frozenset()
+    given = definition.hooks.joins_as(who, first=first)
+    roles = frozenset([given] if isinstance(given, str) else given or ())
+    unknown = roles - definition.roles.keys() if definition.roles else frozenset()
+    if unknown:
+        logger.error(
+            "%s.joins_as gives roles that it does not declare: %s", definition.name, ", ".join(sorted(unknown))
+        )
+    return roles - unknown
 
 
 def place(member: Member, session: OpenSession, room: str) -> Sight | None:
@@ -127,6 +144,12 @@ def closed() -> AccessDenied:
 # --- what is done in a room
 
 
+def may(room: str, action: str, who: Standing) -> bool:
+    """May it `broadcast`, `clear` or `see_peers` there, as far as the room's type says?"""
+    definition = roomtypes.of(room)
+    return definition is None or definition.rules[action].allows(who)
+
+
 def require(room: str, action: str, who: Standing) -> None:
     """Raise AccessDenied unless it may `broadcast`, `clear` or `see_peers` there."""
     definition = roomtypes.of(room)
@@ -155,6 +178,13 @@ def write_refusal(definition: Definition, key: str, who: Standing) -> AccessDeni
     """Why it may not write a key."""
     found = definition.key(key)
     return _refusal(definition, "write", found.write if found else Rule(frozenset()), who, key)
+
+
+def require_declared(room: str, key: str) -> None:
+    """Raise InvalidKey for a key that the room's type does not know: more likely a slip than a question."""
+    definition = roomtypes.of(room)
+    if definition is not None and definition.key(key) is None:
+        raise definition.no_such_key(key)
 
 
 def require_read(seen: Sight | None, patterns: PatternSet, who: Standing) -> None:

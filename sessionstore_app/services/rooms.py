@@ -96,6 +96,8 @@ class Rooms:
         """The entry of a key: value, version, writer and time; of version 0 where it was never written."""
         check_key(_params("room.get", room, key=key).key, conf.current().key_length)
         found = await self._read(room, [key], as_session)
+        if not found:
+            roomrights.require_declared(room, key)
         return found[0] if found else Entry(key=key)
 
     async def adelete(

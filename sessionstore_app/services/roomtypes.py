@@ -12,7 +12,8 @@ from functools import lru_cache
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from sessionstore_app import conf
+from sessionstore_app import backends, conf
+from sessionstore_app.backends.base import Backend
 from sessionstore_app.core import roomtypes
 from sessionstore_app.core.definitions import Definition, Problem, define, overlaps
 from sessionstore_app.core.limits import StoreLimits
@@ -41,8 +42,8 @@ def _compiled(kinds: tuple[type[RoomType], ...]) -> tuple[tuple[Definition, ...]
 def _unknown_backends(definitions: Sequence[Definition]) -> Iterator[Problem]:
     known = conf.current().backends
     for each in definitions:
-        if each.backend not in known or each.backend == "private":
-            names = ", ".join(sorted(known.keys() - {"private"}))
+        if each.backend not in known or not isinstance(backends.made(each.backend), Backend):
+            names = ", ".join(sorted(alias for alias in known if isinstance(backends.made(alias), Backend)))
             yield Problem(f"{each.name}: there is no backend {each.backend!r} for rooms.", f"BACKENDS has {names}.")
 
 
@@ -74,6 +75,7 @@ def forget() -> None:
     _of.cache_clear()
     named_properties.cache_clear()
     removal_rules.cache_clear()
+    name_sessions.cache_clear()
 
 
 def _forget(*, setting: str, **_: object) -> None:
@@ -124,7 +126,13 @@ def public_properties(room: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def named_properties() -> frozenset[str]:
     """Properties that some rule looks at: what a connection keeps of its session's."""
-    return frozenset().union(*(each.properties for definition in definitions() for each in definition.every_rule))
+    return frozenset().union(*(rule.properties for each in definitions() for _, rule in each.every_rule))
+
+
+@lru_cache(maxsize=1)
+def name_sessions() -> bool:
+    """Is there a key of some type whose value is the id of a peer?"""
+    return any(key.names_session for each in definitions() for key in each.keys)
 
 
 @lru_cache(maxsize=1)

@@ -51,7 +51,7 @@ async def _tell(happened: Events) -> None:
     await announcing.tell_nodes([_lock_told(news) for news in happened.locks])
     for change in changes:
         await _signal_roster(change)
-        await roomhooks.roster_changed(change.room, change.count, len(change.joined), len(change.left))
+        await roomhooks.roster_changed(change)
     for session_change in happened.sessions:
         await _signal_session(session_change)
 

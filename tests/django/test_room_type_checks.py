@@ -43,7 +43,7 @@ BROKEN: list[tuple[list[type[RoomType]], str, str]] = [
         "begin with",
     ),
     ([kind("One", match="lobby"), kind("Two", match="lobby")], "One (lobby) and Two (lobby)", "begin with"),
-    ([kind(roles=["host"], join="hots")], "There is no role 'hots'.", "Did you mean 'host'?"),
+    ([kind(roles=["host"], join="hots")], "join: there is no role 'hots'.", "Did you mean 'host'?"),
     ([kind(k=Key(lambda: 1))], "k has a type that cannot be read from JSON", "msgspec"),
     ([kind(k=Key(int, default="x"))], "default that it could not hold", "own type"),
     ([kind(backend="nowhere")], "there is no backend 'nowhere' for rooms", "BACKENDS has default"),
@@ -153,10 +153,19 @@ def _check(folder: Path, role: str) -> tuple[int, str]:
 def test_rooms_py_of_an_installed_app_is_found(tmp_path: Path) -> None:
     status, told = _check(tmp_path, "hots")
     assert status == 1
-    assert "(sessionstore.E003) Gathering: There is no role 'hots'." in told
+    assert "(sessionstore.E003) Gathering: topic, write: there is no role 'hots'." in told
     assert "HINT: Did you mean 'host'?" in told
 
 
 def test_rooms_py_of_an_installed_app_may_be_right(tmp_path: Path) -> None:
     status, told = _check(tmp_path, "host")
     assert (status, "E003" in told) == (0, False)
+
+
+def test_a_store_of_private_entries_is_no_backend_of_rooms(settings: Settings) -> None:
+    memory = {"BACKEND": "sessionstore_app.backends.memory.MemoryBackend"}
+    quick = {"BACKEND": "sessionstore_app.backends.cache.CacheStore"}
+    settings.SESSIONSTORE = {"BACKENDS": {"default": memory, "quick": quick}}
+    (message,) = found(kind(backend="quick"))
+    assert "there is no backend 'quick' for rooms" in message.msg
+    assert message.hint == "BACKENDS has default."

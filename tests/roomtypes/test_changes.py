@@ -113,6 +113,7 @@ async def test_t6_who_may_not_see_peers_sees_none(guests: Guests, room: str) -> 
     joined = await viewer.call("room.join", room=place)
     assert (joined["count"], [peer["session_id"] for peer in joined["peers"]]) == (1, [viewer.id])
     await viewer.refused("room.peers", "ACCESS_DENIED", room=place)
+    assert await viewer.call("room.broadcast", room=place, event="hello") == {"count": 1}
     await viewer.forget()
     other = await guests.join(place, token=mint_token("bob", roles=["crew"]))
     await crew.expect("room.peers")

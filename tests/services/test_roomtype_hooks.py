@@ -14,6 +14,7 @@ from asgiref.sync import sync_to_async
 from sessionstore_app import Key, RoomType, rooms
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.errors import AccessDenied
+from sessionstore_app.core.rules import Standing
 from sessionstore_app.models import Membership
 from sessionstore_app.services import endings, hub, memberships, roomhooks
 from sessionstore_app.services.roomtypes import declaring
@@ -373,3 +374,45 @@ async def test_joins_as_that_fails_lets_nobody_in_and_keeps_no_other_room_from_i
         assert [isinstance(result, Exception) for result in results] == [True, False]
         assert await sync_to_async(members)() == 0
         assert ROOM not in broken.connection.members
+
+
+@pytest.mark.usefixtures("present")
+async def test_whoever_comes_as_the_last_one_leaves_is_told_of_truly(process: Process, notes: Notes) -> None:
+    """In whichever order the two happened: a room that emptied and filled says both, one that never did says neither,
+    and its store is cleared if and only if it emptied.
+    """
+    leaver, comer = await process.client(ROOM), Client(process)
+    await comer.open()
+    await process.write(ROOM, {"topic": "retro"})
+    await notes.are(FIRST)
+    await asyncio.gather(memberships.leave(process.hub, leaver.connection, ROOM), comer.join(ROOM))
+    cleared = await rooms.aget(ROOM, "topic") is None
+    await process.client(OTHER)
+    expected = [LAST, FIRST] if cleared else []
+    await notes.are(FIRST, *expected, ("first", OTHER, []))
+
+
+@pytest.mark.parametrize(
+    ("given", "roles"),
+    [("host", ["host"]), (None, []), (["host", "hots"], ["host"]), ({"host", "guest"}, ["guest", "host"])],
+)
+async def test_roles_are_given_as_they_are_declared(process: Process, given: Any, roles: list[str]) -> None:
+    """One as a text, none at all; those that there are not count for nothing."""
+
+    def joins_as(self: Any, who: Any, *, first: bool) -> Any:
+        return given
+
+    with declaring(kind(joins_as=joins_as, roles=["host", "guest"])):
+        assert await _roles(await process.client(ROOM)) == roles
+
+
+async def test_who_joins_is_known_to_whoever_gives_roles(process: Process) -> None:
+    asked: list[Standing] = []
+
+    def joins_as(self: Any, who: Standing, *, first: bool) -> list[str]:
+        asked.append(who)
+        return []
+
+    with declaring(kind(joins_as=joins_as)):
+        client = await process.client(ROOM)
+        assert (asked[0].session_id, asked[0].is_creator) == (client.id, True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -330,3 +330,29 @@ async def test_who_leaves_rooms_of_both_backends_is_named_and_owns_nothing_there
         assert [await rooms.asnapshot(room) for room in (ROOM, "slow/1")] == [{}, {}]
         hub.set_running(None)
         await started.stop()
+
+
+@pytest.mark.parametrize("ends", ["leaves", "ends"])
+async def test_nobody_stays_named_who_left_while_it_was_written(
+    process: Process, named: type[RoomType], monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """What names it was looked for, and it has not left yet: in between it is named once more."""
+    with declaring(named):
+        client, _ = await process.client(ROOM), await process.client(ROOM)
+
+        def then_named(remove: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+            async def removed(*args: Any) -> Any:
+                found = await remove(*args)
+                monkeypatch.undo()
+                await rooms.aset(ROOM, "spotlight", client.id)
+                return found
+
+            return removed
+
+        if ends == "leaves":
+            monkeypatch.setattr(endings, "remove_named", then_named(endings.remove_named))
+            await leave(client)
+        else:
+            monkeypatch.setattr(endings, "remove_owned", then_named(endings.remove_owned))
+            await endings.end_session(client.id, "CLOSED_BY_CLIENT")
+        assert await rooms.aget(ROOM, "spotlight") is None

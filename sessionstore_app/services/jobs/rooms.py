@@ -53,7 +53,12 @@ class Join(OfSession):
         if member is not None:
             batch.observe(member, {*member.observed, *self.observed})
             return Joined(Epoch(room.epoch), tuple(member.roles), member.is_creator)
-        roles = policy.current().room_roles(identity, self.room, first=batch.count(room) == 0)
+        first = batch.count(room) == 0
+        granted = policy.current().room_roles(identity, self.room, first=first)
+        who = roomrights.standing(
+            identity, granted, session_id=session.id, is_creator=is_creator, properties=properties
+        )
+        roles = granted | roomrights.joins_as(self.room, who, first=first)
         member = Membership(
             room=room,
             session_id=self.session_id,

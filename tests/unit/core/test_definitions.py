@@ -94,16 +94,20 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"roles": {"host": "kick"}}, "The role host is given 'kick'.", f"A role may do to peers: {PEERS}."),
     # Rules.
-    ({"roles": ["host"], "join": "hots"}, "There is no role 'hots'.", "Did you mean 'host'?"),
+    ({"roles": ["host"], "join": "hots"}, "join: there is no role 'hots'.", "Did you mean 'host'?"),
     (
         {"roles": ["host", "guest"], "k": Key(read="zzz")},
-        "There is no role 'zzz'.",
+        "k, read: there is no role 'zzz'.",
         "The type's roles are host, guest.",
     ),
-    ({"roles": ["host"], "properties": {"name": "hosts"}}, "There is no role 'hosts'.", "Did you mean 'host'?"),
+    (
+        {"roles": ["host"], "properties": {"name": "hosts"}},
+        "properties, name: there is no role 'hosts'.",
+        "Did you mean 'host'?",
+    ),
     (
         {"clear": permission("clear_room")},
-        "There is no permission 'clear_room'.",
+        "clear: there is no permission 'clear_room'.",
         "Name one of those the protocol lists.",
     ),
     ({"join": OWNER}, "join names OWNER, and nobody wrote it.", NO_OWNER),
@@ -349,7 +353,7 @@ def test_every_rule_is_looked_at_for_what_it_depends_on() -> None:
         properties={"name": matching("b is 'x'")},
         k=Key(read=matching("c is 'x'"), write=matching("d is 'x'")),
     )
-    assert frozenset().union(*(rule.properties for rule in made.every_rule)) == {"a", "b", "c", "d"}
+    assert frozenset().union(*(rule.properties for _, rule in made.every_rule)) == {"a", "b", "c", "d"}
 
 
 @pytest.mark.parametrize(
