@@ -184,14 +184,21 @@ def _posted(operation: Operation) -> dict[str, Any]:
     return {**posted, "text": dumps(params["value"]) if "value" in params else ""}
 
 
+def _version(room: Room, operation: Operation) -> int:
+    """The one that the page showed."""
+    if "key" not in operation.params or operation.otherwise == "INVALID_KEY":
+        return 0
+    entry = rooms.get_entry(room.name, operation.params["key"])
+    return entry.version if entry.exists else 0
+
+
 def _refusals_of_staff(client: Client, room: Room) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for operation in OPERATIONS:
         if operation.method not in _ACTS:
             continue
         act = _ACTS[operation.method]
-        version = rooms.get_entry(room.name, operation.params["key"]) if "key" in operation.params else None
-        posted = {**_posted(operation), "version": version.version if version and version.exists else 0}
+        posted = {**_posted(operation), "version": _version(room, operation)}
         response = client.post(reverse(f"admin:sessionstore_app_room_{act}", args=[room.pk]), posted)
         if response.status_code == 403:
             found[operation.name] = "ACCESS_DENIED"
