@@ -33,7 +33,7 @@ def test_the_page_and_its_files_are_served_without_debug(windows: Windows, deplo
     ann.join(room, "Ann")
     bo = windows.join(deployed, room, "Bo")
     bo.say("hello")
-    bo.pin("hello")
+    ann.pin("hello")
     ann.expect_pins("Bo: hello")
     ann.expect_people("Ann", "Bo")
     assert {answer.status for answer in answers} == {200}
@@ -46,7 +46,7 @@ def test_the_page_and_its_files_are_served_without_debug(windows: Windows, deplo
         assert "unsafe" not in page.headers["content-security-policy"]
         assert page.headers["x-content-type-options"] == "nosniff"
     # The style sheets are in force, not only delivered.
-    assert ann.page.evaluate("document.styleSheets.length") == 6
+    assert ann.page.evaluate("document.styleSheets.length") == 7
     assert ann.tile("Ann").evaluate("(tile) => getComputedStyle(tile).display") != "list-item"
 
 
