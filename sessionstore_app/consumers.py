@@ -174,12 +174,18 @@ class Socket:
     def standing(self, room: str) -> Standing:
         """How the rules of a room's type see it; one that manages rooms is held to none."""
         member = self.connection.members.get(room)
-        return SERVER if member is None else member.standing
+        if member is not None:
+            return member.standing
+        self.local_room(room)
+        return SERVER
 
     def sight(self, room: str) -> Sight | None:
         """What it may read there; None: everything."""
         member = self.connection.members.get(room)
-        return None if member is None else member.sight
+        if member is not None:
+            return member.sight
+        self.local_room(room)
+        return None
 
     @contextmanager
     def sparing(self) -> Iterator[None]:

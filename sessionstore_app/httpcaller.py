@@ -34,7 +34,7 @@ class HttpCaller:
         self.author = Author(None, identity.principal)
         # The room that the present call is about, if its rights come from roles there.
         self._open_room: str | None = None
-        self._standing = SERVER
+        self._standing = Standing()
 
     def take_writes(self, number: int, room: str | None = None) -> None:
         """Spend writes of this principal's allowance in this process, and of the room's. Raises RateLimited or
@@ -54,9 +54,10 @@ class HttpCaller:
         The policy may use the ORM, and handlers ask on the event loop. Raises InvalidParams or LimitExceeded.
         """
         check_room_name(room, conf.current().room_length)
-        self._open_room = None
-        self._standing = SERVER
+        self._open_room, self._standing = None, Standing()
         granted = self.identity.granted_roles(room)
+        if self._manages_rooms():
+            self._standing = SERVER
         if self._manages_rooms() or not granted:
             return
         definition = roomtypes.of(room)
@@ -66,7 +67,7 @@ class HttpCaller:
         who = roomrights.standing(self.identity, granted, is_creator=is_creator)
         if not await record.ask(partial(roomrights.may_join, self.identity, room, is_creator=is_creator)):
             return
-        if definition is None or await roomhooks.may_join(definition, who, room):
+        if definition is None or await roomhooks.may_join(definition, who, room) is True:
             self._open_room, self._standing = room, who
 
     def standing(self, room: str) -> Standing:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -22,7 +23,7 @@ from sessionstore_app.core.limits import StoreLimits
 from sessionstore_app.core.patterns import PatternSet, check_pattern, check_room_name, compiled, is_exact, overlap
 from sessionstore_app.core.removal import RemovalRule, removal_rule
 from sessionstore_app.core.roomtypes import Extra, Key, RoomType
-from sessionstore_app.core.rules import EVERYONE, PERMISSIONS, Permission, Rule, Standing, Who, rule
+from sessionstore_app.core.rules import CREATOR, EVERYONE, OWNER, PERMISSIONS, Permission, Rule, Standing, Who, rule
 
 # What a role may do to other peers of the room.
 PEER_PERMISSIONS: Final = frozenset({"view_session", "modify_session", "send_to_session", "register_handler"})
@@ -88,9 +89,7 @@ class Definition:
 
     def no_such_key(self, key: str) -> InvalidKey:
         """The refusal of a key that is not declared."""
-        known = [each.pattern for each in self.keys]
-        close = difflib.get_close_matches(key, known, n=1)
-        meant = f"Did you mean {close[0]}?" if close else f"There are {', '.join(known) or 'none'}."
+        meant = _meant(tuple(each.pattern for each in self.keys), key[:64])
         return InvalidKey(f"{self.name} has no key {key[:64]}.", hint=f"{meant} Or let the type say extra = OPEN.")
 
     def store_limits(self, base: StoreLimits, changes: Sequence[Change]) -> StoreLimits:
@@ -129,6 +128,13 @@ class Definition:
     def is_read_by_all(self) -> bool:
         """True if every peer may read every key."""
         return not self.guarded
+
+
+# Whoever asks for the wrong key again and again costs no more than once.
+@lru_cache(maxsize=256)
+def _meant(known: tuple[str, ...], key: str) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"Did you mean {close[0]}?" if close else f"There are {', '.join(known) or 'none'}."
 
 
 def define(kind: type[RoomType]) -> tuple[Definition, list[Problem]]:
@@ -344,7 +350,11 @@ class _Maker:
             self._problem(f"properties is {given!r}.", "Give a list of properties, or map each to who sees it.")
             return {}
         named = given if isinstance(given, Mapping) else dict.fromkeys(given, EVERYONE)
-        return {key: self._rule(who, f"properties, {key}") for key, who in named.items()}
+        rules = {key: self._rule(who, f"properties, {key}") for key, who in named.items()}
+        for key, seen_by in rules.items():
+            if seen_by.properties or seen_by.grants & {OWNER, CREATOR}:
+                self._problem(f"properties, {key}: this depends on more than roles.", "Name roles or permissions.")
+        return rules
 
     def _limits(self) -> dict[str, int]:
         if not isinstance(self.kind.limits, Mapping):

@@ -97,11 +97,16 @@ class Standing:
 
     def owns(self, by: Author | None) -> bool:
         """Is it this author, or another session of the same principal?"""
-        if by is None:
-            return False
-        if by.session_id is not None and by.session_id == self.session_id:
-            return True
-        return bool(by.principal) and by.principal == self.principal
+        return owns(self.session_id, self.principal, by)
+
+
+def owns(session_id: SessionId | None, principal: str, by: Author | None) -> bool:
+    """Is a session this author, or another session of the same principal? Nobody in particular is nobody's other."""
+    if by is None:
+        return False
+    if by.session_id is not None and by.session_id == session_id:
+        return True
+    return bool(by.principal) and by.principal == principal
 
 
 SERVER: Final = Standing(is_server=True)

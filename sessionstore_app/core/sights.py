@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sessionstore_app.core.definitions import Definition
 from sessionstore_app.core.entries import Author, Entry
-from sessionstore_app.core.rules import Rule, Standing
+from sessionstore_app.core.rules import Rule, Standing, owns
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Sight:
 
     def owns(self, by: Author | None) -> bool:
         """Is it this author, or another session of the same principal?"""
-        return self.who is not None and Standing(session_id=self.who.session_id, principal=self.who.principal).owns(by)
+        return self.who is not None and owns(self.who.session_id, self.who.principal, by)
 
     def shows_entry(self, entry: Entry) -> bool:
         """May it read this entry? What an own key held before it was deleted is nobody's."""

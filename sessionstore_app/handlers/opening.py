@@ -45,7 +45,7 @@ async def _open(socket: Socket, params: methods.SessionOpen) -> str:
     opened = await _open_or_resume(socket, who, login, params)
     try:
         rooms = await _rejoin(socket, opened, params.resume)
-        rights.recheck_soon(socket.hub, socket.connection, opened.session.identity)
+        rights.recheck_soon(socket.hub, socket.connection, opened.session)
     except Exception:
         socket.close_soon(CloseReason.INTERNAL_ERROR)
         if params.resume is not None:

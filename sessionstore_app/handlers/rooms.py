@@ -115,6 +115,7 @@ async def _write(
     writer = Writer(
         who=caller.standing(room),
         by=caller.author,
+        is_inside=epoch is not None,
         op=op,
         fenced=fenced,
         # The room was cleared meanwhile: whoever left it must not write into the next one.
@@ -129,7 +130,7 @@ def _take_writes(caller: Caller, room: str, changes: tuple[Change, ...]) -> None
     """A write that the room's type refuses is the caller's own to pay for: it must not use up what its peers may."""
     try:
         roomwrites.check(room, changes, caller.standing(room))
-    except AccessDenied:
+    except (AccessDenied, InvalidKey):
         caller.take_writes(len(changes))
         raise
     caller.take_writes(len(changes), room)
@@ -255,12 +256,12 @@ async def room_peers(caller: Caller, params: methods.RoomPeers) -> str:
 
 async def room_broadcast(caller: Caller, params: methods.RoomBroadcast) -> str:
     """Send the peers a message that is not stored."""
-    local = caller.local_room(params.room)
-    roomrights.require(params.room, "broadcast", caller.standing(params.room))
+    local, who = caller.local_room(params.room), caller.standing(params.room)
+    roomrights.require(params.room, "broadcast", who)
     data = take_message(caller, params.data, params.room)
     frame = frames.room_message(params.room, params.event, data, frames.author(caller.author), clock.now_ms())
     await announcing.announce((params.room, Said(frame)))
-    if not roomrights.may(params.room, "see_peers", caller.standing(params.room)):
+    if not roomrights.may(params.room, "see_peers", who):
         # How many there are is not told to those who may not see them: of its peers it knows itself.
         return dumps({"count": int(local is not None)})
     if local is not None:

@@ -24,7 +24,7 @@ from sessionstore_app.services.transports import TrySend, fast_path
 
 if TYPE_CHECKING:
     from sessionstore_app.services.hub import Hub
-    from sessionstore_app.services.localroom import Member
+    from sessionstore_app.services.roommember import Member
     from sessionstore_app.services.sessions import OpenSession
     from sessionstore_app.services.watching import Watch
 
@@ -80,6 +80,7 @@ class Connection:
         "expiry",
         "filter_allowance",
         "is_corked",
+        "leaving",
         "limit_bytes",
         "listeners",
         "members",
@@ -110,6 +111,8 @@ class Connection:
         self.session: OpenSession | None = None
         # The rooms this session is in, with what it observes there.
         self.members: dict[str, Member] = {}
+        # Rooms that are shut to it, and that it is still recorded to be in.
+        self.leaving: set[str] = set()
         # Those it watches without being in them.
         self.watched: dict[str, Member] = {}
         # What it listens to, and the locks it waits for.

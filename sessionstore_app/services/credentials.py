@@ -16,7 +16,7 @@ from itertools import islice
 
 from sessionstore_app import conf
 from sessionstore_app.core.close import CloseReason
-from sessionstore_app.services import jobs, logins, record, telling
+from sessionstore_app.services import jobs, logins, record, rights, telling
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.identity import Login
@@ -128,6 +128,7 @@ async def _take_in(hub: Hub, connection: Connection, login: Login, now: Identity
         return
     # Before it is recorded: what was taken is gone, and what is told of the record says what there is now.
     connection.session = replace(session, identity=replace(session.identity, permissions=now.permissions))
+    rights.recheck_sights(hub, connection)
     job = jobs.Reidentify(session_id=session.id, generation=session.generation, identity=now)
     is_served, happened = await record.run(job)
     if is_served:

@@ -45,6 +45,7 @@ from sessionstore_app.services.line import Counters, Line
 from sessionstore_app.services.localroom import LocalRoom
 from sessionstore_app.services.rosters import Rosters
 from sessionstore_app.services.served import Served
+from sessionstore_app.services.suspension import run_to_first_suspension
 
 T = TypeVar("T")
 
@@ -96,7 +97,7 @@ class Hub:
         self.in_transit: set[str] = set()
         self._line = Line(hub_bus(), self.counters)
         self.feed = Feed(self._line, self.counters, self.spawn, self.now)
-        self.served = Served(lambda connection: self.spawn(self.keeper.rights_changed(connection)))
+        self.served = Served(self._rights_changed)
         self.keeper = keeper
         self._heartbeat = Heartbeat(self.loop)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -161,6 +162,12 @@ class Hub:
 
     def _later(self, seconds: float, act: Callable[[], None]) -> None:
         self.loop.call_later(seconds, act, context=self._context)
+
+    def _rights_changed(self, connection: Connection) -> None:
+        # In place up to its first wait: what is heard next is told by the rights that there are now.
+        rest = run_to_first_suspension(self.keeper.rights_changed(connection))
+        if rest is not None:
+            self.spawn(rest)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

@@ -10,89 +10,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import NamedTuple
 
-from sessionstore_app.core.entries import Epoch
-from sessionstore_app.core.patterns import NOTHING, PatternSet, pattern_set
-from sessionstore_app.core.rules import SERVER, Standing
+from sessionstore_app.core.entries import Author, Entry, Epoch
+from sessionstore_app.core.patterns import PatternSet, pattern_set
 from sessionstore_app.core.sights import Sight
 from sessionstore_app.protocol import frames
 from sessionstore_app.services.events import Changed, RoomEvent, RosterDelta
-
-if TYPE_CHECKING:
-    from sessionstore_app.services.connection import Connection
+from sessionstore_app.services.roommember import Member, View
 
 
-# How the id of one that only watches begins; ids of sessions hold no colon.
-WATCHER: Final = "watcher:"
+class _Shared(NamedTuple):
+    """What members of one role are told alike, as entries and as a frame; and what each is told only of its own."""
 
-
-class View(NamedTuple):
-    """Members of equal views are told the same, but for keys that they see if they wrote them."""
-
-    patterns: PatternSet
-    sight: Sight | None
-    is_masked: bool
-
-    @property
-    def is_personal(self) -> bool:
-        """True if what is told depends on who is told."""
-        return self.sight is not None and bool(self.sight.own)
-
-    def shows(self, key: str) -> bool:
-        """Is a change of this key told, whoever wrote it?"""
-        return self.patterns.matches(key) and (self.sight is None or self.sight.shows(key))
-
-
-class Member:
-    """A connection in a room. `fresh` holds the version of a read and the patterns it gave the present entries for.
-
-    `standing` is how the rules of the room's type see it, `sight` what it may read, None for all, and `shown` what it
-    might when it was last given what there is; `held` are the keys it sees because it wrote them. One that only
-    watches is no peer; `is_masked` says that it sees no values.
-    """
-
-    __slots__ = (
-        "connection", "fresh", "held", "is_creator", "is_masked", "patterns", "roles", "sees_peers", "session_id",
-        "shown", "sight", "standing",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        connection: Connection,
-        session_id: str,
-        roles: tuple[str, ...],
-        *,
-        is_creator: bool = False,
-        is_masked: bool = False,
-    ) -> None:
-        self.connection = connection
-        self.session_id = session_id
-        self.roles = roles
-        self.is_creator = is_creator
-        self.is_masked = is_masked
-        self.standing: Standing = SERVER
-        self.sight: Sight | None = None
-        self.shown: Sight | None = None
-        self.sees_peers = True
-        self.held: set[str] = set()
-        self.patterns: PatternSet = NOTHING
-        self.fresh: tuple[tuple[int, PatternSet], ...] = ()
-
-    @property
-    def is_peer(self) -> bool:
-        """Is it in the room, and does not only watch it?"""
-        return not self.session_id.startswith(WATCHER)
-
-    @property
-    def view(self) -> View:
-        """Those of the same view are told the same."""
-        return View(self.patterns, self.sight, self.is_masked)
-
-    def wants(self, key: str, version: int) -> bool:
-        """Should it hear of this change? Not of one that a read has already shown it, or something later."""
-        shown = any(version <= read_at and added.matches(key) for read_at, added in self.fresh)
-        return not shown and self.patterns.matches(key)
+    changes: dict[str, str]
+    own: dict[str, _Dirty]
+    text: str
 
 
 # A room whose state was not read yet.
@@ -105,6 +38,14 @@ class _Dirty:
 
     version: int
     text: str
+    _writer: tuple[bool, Author | None] | None = None
+
+    @property
+    def writer(self) -> tuple[bool, Author | None]:
+        """Whether the entry has a value, and who wrote it: taken apart once, however many ask."""
+        if self._writer is None:
+            self._writer = frames.writer(self.text)
+        return self._writer
 
 
 @dataclass(slots=True, eq=False)
@@ -226,11 +167,10 @@ class LocalRoom:
         if not self._dirty:
             return
         dirty, self._dirty = self._dirty, {}
+        shared: dict[object, _Shared] = {}
         for view, group in self._groups.items():
             if view.is_personal:
-                for member in group:
-                    if not member.fresh:
-                        self._tell(member, dirty)
+                self._tell_each(view, group, dirty, shared)
             else:
                 self._tell_all(view, group, dirty)
         for member in list(self._fresh):
@@ -248,6 +188,27 @@ class LocalRoom:
             for member in group:
                 if not member.fresh:
                     member.connection.put_changes(self.name, self.epoch, self.version, text, changes)
+
+    def _tell_each(
+        self, view: View, group: Mapping[Member, None], dirty: Mapping[str, _Dirty], shared: dict[object, _Shared]
+    ) -> None:
+        """Tell members of whom each sees what it wrote: what all of their role see is encoded once."""
+        found = shared.get(view.role)
+        if found is None:
+            changes = {key: item.text for key, item in dirty.items() if view.shows(key)}
+            own = {key: item for key, item in dirty.items() if view.shows_own(key)}
+            text = frames.room_changed(self.name, self.epoch, self.version, changes.values()) if changes else ""
+            found = shared[view.role] = _Shared(changes, own, text)
+        for member in group:
+            mine = _own(member, found.own) if found.own and not member.fresh else {}
+            if member.fresh or not (found.changes or mine):
+                continue
+            changes, text = found.changes, found.text
+            if mine:
+                changes = found.changes | mine
+                text = frames.room_changed(self.name, self.epoch, self.version, changes.values())
+            self.delivered += len(changes)
+            member.connection.put_changes(self.name, self.epoch, self.version, text, changes)
 
     def _tell(self, member: Member, dirty: Mapping[str, _Dirty]) -> None:
         """Tell one member, of what it was not shown before."""
@@ -345,11 +306,13 @@ def _own(member: Member, changed: Mapping[str, _Dirty]) -> dict[str, str]:
     for key, item in changed.items():
         if member.sight is None or not member.sight.shows_own(key):
             continue
-        exists, by = frames.writer(item.text)
+        exists, by = item.writer
         is_own = member.sight.owns(by)
         if is_own:
             told[key] = item.text
         elif key in member.held:
-            told[key] = frames.withdrawn(key, item.version)
+            # Another's value took its place; or it went, by itself or by another, and that is all there is to tell.
+            gone = Entry(key=key, version=item.version)
+            told[key] = frames.withdrawn(key, item.version) if exists else frames.entry(gone)
         (member.held.add if is_own and exists else member.held.discard)(key)
     return told

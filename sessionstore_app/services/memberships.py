@@ -30,7 +30,8 @@ from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import ObserveMore
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.jobs import Joined, ResumedRoom
-from sessionstore_app.services.localroom import LocalRoom, Member
+from sessionstore_app.services.localroom import LocalRoom
+from sessionstore_app.services.roommember import Member
 from sessionstore_app.services.roomreading import Position, load, read_now
 from sessionstore_app.services.sessions import OpenSession
 
@@ -117,7 +118,7 @@ async def join(
         patterns = pattern_set((present.patterns.patterns if present else frozenset()) | wanted)
         reading = await read_now(hub, local, patterns, _since(room, since))
         member = _admit(connection, local, joined, patterns.patterns, reading.version)
-        rights.recheck_soon(hub, connection, session.identity)
+        rights.recheck_soon(hub, connection, session)
         _observe_early(hub, connection, room)
         entries = _given(member, reading.entries)
         entries = entries if not reading.complete else with_absent(entries, patterns.exact)
@@ -147,12 +148,13 @@ async def observe(hub: Hub, connection: Connection, room: str, keys: Collection[
     local = hub.rooms[room]
     patterns = pattern_set(wanted)
     roomrights.require_read(member.sight, patterns, member.standing)
+    await _save_observed(connection, member.patterns.patterns | wanted, room)
+    # Last what is read: between it and the answer nothing may wait, for what one may read may change.
     reading = await read_now(hub, local, patterns, None)
     # Left while we read: then there is nothing to observe any more.
     member = member_of(connection, room)
     _give(connection, local, member, wanted, reading.version)
     entries = with_absent(_given(member, reading.entries), patterns.exact)
-    await _save_observed(connection, member, room)
     return JoinedRoom(local, member, reading.version, entries, complete=True)
 
 
@@ -161,13 +163,13 @@ async def unobserve(hub: Hub, connection: Connection, room: str, keys: Iterable[
     member = member_of(connection, room)
     hub.rooms[room].unobserve(member, keys)
     connection.forget_behind(room, keep=lambda key, _: member.patterns.matches(key))
-    await _save_observed(connection, member, room)
+    await _save_observed(connection, member.patterns.patterns, room)
     return member
 
 
-async def _save_observed(connection: Connection, member: Member, room: str) -> None:
+async def _save_observed(connection: Connection, patterns: Collection[str], room: str) -> None:
     session = _session(connection)
-    await record.run(jobs.Observe(session_id=session.id, room=room, observed=member.patterns.patterns))
+    await record.run(jobs.Observe(session_id=session.id, room=room, observed=patterns))
 
 
 async def observe_more(hub: Hub, connection: Connection, event: ObserveMore) -> None:
@@ -186,7 +188,7 @@ async def observe_more(hub: Hub, connection: Connection, event: ObserveMore) -> 
     texts = [text_of(member, entry) for entry in with_absent(_given(member, reading.entries), patterns.exact)]
     connection.put(frames.room_changed(local.name, local.epoch, reading.version, texts))
     # The record knew of it; but what the session itself observed since then was recorded without it.
-    await _save_observed(connection, member, event.room)
+    await _save_observed(connection, member.patterns.patterns, event.room)
 
 
 def _observe_early(hub: Hub, connection: Connection, room: str) -> None:

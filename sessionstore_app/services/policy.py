@@ -60,7 +60,7 @@ def _names(pattern: str, room: str) -> bool:
 
 
 # What a list of peers says of each in any case.
-_SEEN_BY_PEERS: Final = frozenset({"$SessionId", "$Principal"})
+SEEN_BY_PEERS: Final = frozenset({"$SessionId", "$Principal"})
 
 
 class Policy:
@@ -92,10 +92,10 @@ class Policy:
         """What a peer with these roles in a room may do to the other peers of that room: some of view_session,
         modify_session, send_to_session and register_handler. Asked on the event loop, as `permissions` is.
 
-        By default, what the room's type says of the roles.
+        By default, what the room's type says of these roles and of those that the session has everywhere.
         """
         definition = roomtypes.of(room)
-        return frozenset() if definition is None else definition.permissions(roles)
+        return frozenset() if definition is None else definition.permissions(identity.roles.union(roles))
 
     def may_change_roles(
         self, identity: Identity, *, add: Collection[str], remove: Collection[str], rooms: Collection[str] | None
@@ -109,7 +109,7 @@ class Policy:
         """May this session see a property of others, and name it in a filter? `rooms` are those by whose rule it may,
         None for one that holds view_session. Asked on the event loop.
         """
-        return rooms is None or key in _SEEN_BY_PEERS or key in conf.current().public_properties
+        return rooms is None or key in SEEN_BY_PEERS or key in conf.current().public_properties
 
     def may_lock(self, identity: Identity, name: str) -> bool:
         """May this session, which holds acquire_lock, acquire a lock of that name? Asked on the event loop."""

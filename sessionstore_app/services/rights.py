@@ -4,7 +4,9 @@ may not read any more is withdrawn, and what it may read now is shown.
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
+from typing import TYPE_CHECKING
 
 from sessionstore_app.core.entries import Entry
 from sessionstore_app.core.errors import AccessDenied, NotJoined
@@ -13,21 +15,24 @@ from sessionstore_app.protocol import frames
 from sessionstore_app.services import endings, jobs, record, roomreading, roomrights, telling, watching
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.hub import Hub
-from sessionstore_app.services.localroom import LocalRoom, Member
-from sessionstore_app.services.policy import Identity
+from sessionstore_app.services.localroom import LocalRoom
+from sessionstore_app.services.roommember import Member
+
+if TYPE_CHECKING:
+    from sessionstore_app.services.sessions import OpenSession
 
 # Why somebody is no longer in a room that is not open to it.
 _DENIED = AccessDenied.reason
 
 
-def recheck_soon(hub: Hub, connection: Connection, since: Identity) -> None:
+def recheck_soon(hub: Hub, connection: Connection, since: OpenSession) -> None:
     """The session came into a room: where its rights have changed meanwhile, nobody asked yet whether it may stay."""
-    session = connection.session
-    if session is not None and (session.identity.roles, session.identity.permissions) != (
-        since.roles,
-        since.permissions,
-    ):
+    if connection.session is not None and _stands(connection.session) != _stands(since):
         hub.spawn(hub.keeper.rights_changed(connection))
+
+
+def _stands(session: OpenSession) -> tuple[object, ...]:
+    return session.identity.roles, session.identity.permissions, session.properties
 
 
 def recheck_sights(hub: Hub, connection: Connection) -> None:
@@ -40,6 +45,7 @@ def recheck_sights(hub: Hub, connection: Connection) -> None:
         seen = roomrights.place(member, connection.session, room)
         if seen != member.sight:
             local.see(member, seen)
+            member.unshown = member.unshown or (local.epoch, local.version)
             connection.forget_behind(room, keep=partial(_is_still_told, seen))
         if saw_peers is not member.sees_peers:
             _show_peers(connection, local, member)
@@ -67,13 +73,18 @@ async def recheck_rooms(hub: Hub, connection: Connection) -> None:
     """The session leaves the rooms that are not open to it any more, and is told so; in the others it is told what it
     may read now and what not. Raises Unavailable; then it is to be asked again.
     """
-    for room, member in list(connection.members.items()):
-        session = connection.session
-        if session is not None and not await roomrights.may_stay(session, member, room):
-            await _put_out(hub, connection, session.id, room)
+    session = connection.session
+    if session is None:
+        return
+    # From here on nothing is told it of a room that is shut, however long the record, or other rooms' hooks, may take.
+    for room in await roomrights.shut_rooms(session, dict(connection.members)):
+        _silence(hub, connection, room)
+    await asyncio.gather(*(_ask_hook(hub, connection, session, room) for room in list(connection.members)))
+    await asyncio.gather(*(_put_out(connection, session.id, room) for room in list(connection.leaving)))
+    watching.recheck_listeners(hub, connection)
     for room, member in list(connection.members.items()):
         local = hub.rooms.get(room)
-        if local is not None and member.shown != member.sight:
+        if local is not None and member.unshown is not None:
             await _show(hub, connection, local, member)
 
 
@@ -84,10 +95,24 @@ async def _show(hub: Hub, connection: Connection, local: LocalRoom, member: Memb
     if connection.members.get(local.name) is not member or member.sight != now:
         # It left, or whoever changed its rights again shows it.
         return
-    before, member.shown = member.shown, now
+    before, since = member.shown, member.unshown
+    member.shown, member.unshown = now, None
+    if since != (local.epoch, reading.version) or before == now:
+        # Written meanwhile, or not sent when it might be: what it holds now nobody knows.
+        connection.forget_behind(local.name)
+        local.observe(member, member.patterns.patterns, reading.version)
+        told = [text for entry in reading.entries if (text := _as_seen(member, before, entry)) is not None]
+        connection.put_unstored(frames.room_snapshot(local.name, local.epoch, reading.version, told, "resync"))
+        return
     texts = [text for entry in reading.entries if (text := _difference(member, before, entry)) is not None]
     if texts:
         connection.put(frames.room_changed(local.name, local.epoch, reading.version, texts))
+
+
+def _as_seen(member: Member, before: Sight | None, entry: Entry) -> str | None:
+    difference = _difference(member, before, entry)
+    sees = member.sight is None or member.sight.shows_entry(entry)
+    return frames.entry(entry) if sees else difference
 
 
 def _difference(member: Member, before: Sight | None, entry: Entry) -> str | None:
@@ -100,18 +125,31 @@ def _difference(member: Member, before: Sight | None, entry: Entry) -> str | Non
     return frames.entry(entry) if sees else frames.withdrawn(entry.key, entry.version)
 
 
-async def _put_out(hub: Hub, connection: Connection, session_id: str, room: str) -> None:
+def _silence(hub: Hub, connection: Connection, room: str) -> None:
+    """It hears of a room no more, and is told so; that it is no longer there is still to be recorded."""
+    local, session = hub.rooms.get(room), connection.session
+    if session is None or room not in connection.members:
+        return
+    connection.leaving.add(room)
+    if local is not None:
+        gone = [frames.left_peer(session.id, _DENIED)]
+        connection.put(frames.room_peers(room, max(len(local.peers) - 1, 0), [], gone, []))
+    hub.remove_member(room, connection)
+
+
+async def _ask_hook(hub: Hub, connection: Connection, session: OpenSession, room: str) -> None:
+    if not await roomrights.may_stay(session, room):
+        _silence(hub, connection, room)
+
+
+async def _put_out(connection: Connection, session_id: str, room: str) -> None:
     await endings.remove_named(room, session_id)
     try:
         _, happened = await record.run(jobs.Leave(session_id=session_id, room=room, grace_seconds=0, reason=_DENIED))
     except NotJoined:
         # It left by itself meanwhile, or another look has put it out.
+        connection.leaving.discard(room)
         return
-    local = hub.rooms.get(room)
-    if local is not None and room in connection.members:
-        gone = [frames.left_peer(session_id, _DENIED)]
-        connection.put(frames.room_peers(room, max(len(local.peers) - 1, 0), [], gone, []))
-    hub.remove_member(room, connection)
-    watching.recheck_listeners(hub, connection)
+    connection.leaving.discard(room)
     await telling.tell(happened)
     await endings.remove_named(room, session_id)

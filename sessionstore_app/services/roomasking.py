@@ -34,6 +34,10 @@ async def ask(room: str, action: Action, key: str | None, *, who: Standing, seen
         return
     if action == "read":
         roomrights.require_key(seen, key, who)
+        if seen is not None and not seen.shows(key):
+            named = compiled(frozenset({key}))
+            epoch = await entrylog.current_epoch(room)
+            roomrights.readable(seen, (await entrylog.read(room, epoch, named)).entries, named, who)
     else:
         await _ask_to_write(room, definition, key, who)
 

@@ -1,6 +1,6 @@
 """The hooks of room types: a project's own code, sync or async, asked or told what happens in a room.
 
-One that fails is logged and harms nobody; one that is asked and fails has said no.
+One that fails is logged and harms nobody; whoever asks one that fails is told nothing.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import inspect
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 
 from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION
 from sessionstore_app.core.definitions import Definition
@@ -19,6 +21,7 @@ from sessionstore_app.core.entries import Entry
 from sessionstore_app.core.roomtypes import RoomType
 from sessionstore_app.core.rules import Standing
 from sessionstore_app.services import hub, roomtypes
+from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.news import RosterChange
 
 logger = logging.getLogger("sessionstore_app")
@@ -27,46 +30,76 @@ logger = logging.getLogger("sessionstore_app")
 ASKED_SECONDS = 5.0
 
 
-async def may_join(definition: Definition, who: Standing, room: str) -> bool:
-    """What the type's own hook says; no, where it fails or takes too long."""
+async def may_join(definition: Definition, who: Standing, room: str) -> bool | None:
+    """What the type's own hook says; None, where it fails or takes too long."""
     if not _is_own(definition, "may_join"):
         return True
     try:
         async with asyncio.timeout(ASKED_SECONDS):
             return bool(await _call(definition.hooks.may_join, who, room))
     except Exception:  # a project's code may raise what it likes
-        logger.exception("%s.may_join failed, and nobody is let in.", definition.name)
-        return False
+        logger.exception("%s.may_join failed.", definition.name)
+        return None
+
+
+# What was written to a room while its hook was at work: the newest entry of each key. It ends with the server.
+_waiting: WeakKeyDictionary[Hub, dict[str, dict[str, Entry]]] = WeakKeyDictionary()
 
 
 async def changed(room: str, entries: Sequence[Entry]) -> None:
-    """Entries of a room were written, and peers told."""
-    await _tell(room, "on_change", room, entries)
+    """Entries of a room were written, and peers told. A hook that is slow is told of several writes at once."""
+    definition = roomtypes.of(room)
+    if definition is None or not _is_own(definition, "on_change"):
+        return
+    server = _server()
+    if server is None:
+        await _told(definition, "on_change", (room, entries))
+        return
+    rooms = _waiting.setdefault(server, {})
+    if room in rooms:
+        rooms[room].update({entry.key: entry for entry in entries})
+    else:
+        rooms[room] = {}
+        server.spawn(_tell_changes(rooms, room, definition, entries))
+
+
+async def _tell_changes(
+    rooms: dict[str, dict[str, Entry]], room: str, definition: Definition, entries: Sequence[Entry]
+) -> None:
+    while entries:
+        await _told(definition, "on_change", (room, entries))
+        entries, rooms[room] = tuple(rooms[room].values()), {}
+    del rooms[room]
 
 
 async def roster_changed(change: RosterChange) -> None:
     """Somebody came to a room or left it."""
     if change.lost_its_last:
-        await _tell(change.room, "on_last_peer", change.room)
+        await _tell(change.room, "on_last_peer")
     if change.got_its_first:
-        await _tell(change.room, "on_first_peer", change.room)
+        await _tell(change.room, "on_first_peer")
 
 
 def _is_own(definition: Definition, name: str) -> bool:
     return getattr(type(definition.hooks), name) is not getattr(RoomType, name)
 
 
-async def _tell(room: str, name: str, *told: object) -> None:
-    """In a server the hook runs beside the request, not in its way."""
+def _server() -> Hub | None:
+    """The server that runs here: in it a hook runs beside the request, not in its way."""
+    running = hub.running()
+    is_here = running is not None and running.loop is asyncio.get_running_loop() and not ON_CALLERS_CONNECTION.get()
+    return running if is_here else None
+
+
+async def _tell(room: str, name: str) -> None:
     definition = roomtypes.of(room)
     if definition is None or not _is_own(definition, name):
         return
-    running = hub.running()
-    telling = _told(definition, name, told)
-    if running is not None and running.loop is asyncio.get_running_loop() and not ON_CALLERS_CONNECTION.get():
-        running.spawn(telling)
-    else:
+    server, telling = _server(), _told(definition, name, (room,))
+    if server is None:
         await telling
+    else:
+        server.spawn(telling)
 
 
 async def _told(definition: Definition, name: str, told: Sequence[object]) -> None:
@@ -77,7 +110,11 @@ async def _told(definition: Definition, name: str, told: Sequence[object]) -> No
 
 
 async def _call(hook: Callable[..., Any], *given: object) -> Any:
-    # Where receivers of signals run too: within a caller's transaction a sync one sees what is not committed yet.
-    said = hook(*given) if inspect.iscoroutinefunction(hook) else await sync_to_async(hook)(*given)
+    if inspect.iscoroutinefunction(hook):
+        said = hook(*given)
+    else:
+        # In a server a slow one must not hold up others; within a caller's transaction it sees what is not committed.
+        aside = sync_to_async(hook) if _server() is None else database_sync_to_async(hook, thread_sensitive=False)
+        said = await aside(*given)
     # A sync one may hand back what is still to be awaited, which by itself would count as a yes.
     return await said if inspect.isawaitable(said) else said

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
-from functools import partial
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sessionstore_app.core.definitions import Definition
 from sessionstore_app.core.entries import Entry, SessionId
-from sessionstore_app.core.errors import AccessDenied
+from sessionstore_app.core.errors import AccessDenied, Unavailable
+from sessionstore_app.core.keyrules import KeyRule
 from sessionstore_app.core.patterns import PatternSet
 from sessionstore_app.core.rules import Rule, Standing
 from sessionstore_app.core.sights import Sight, sight
@@ -22,15 +21,10 @@ from sessionstore_app.services import policy, record, roomhooks, roomtypes
 from sessionstore_app.services.policy import Identity
 
 if TYPE_CHECKING:
-    from sessionstore_app.services.localroom import Member
+    from sessionstore_app.services.roommember import Member
     from sessionstore_app.services.sessions import OpenSession
 
 logger = logging.getLogger("sessionstore_app")
-
-# What a list of peers says of each in any case.
-_SEEN_BY_PEERS: Final = frozenset({"$SessionId", "$Principal"})
-
-NO_PROPERTIES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def standing(
@@ -39,7 +33,7 @@ def standing(
     *,
     session_id: str | None = None,
     is_creator: bool = False,
-    properties: Mapping[str, str] = NO_PROPERTIES,
+    properties: Mapping[str, str] = roomtypes.NO_PROPERTIES,
 ) -> Standing:
     """How rules see somebody with these roles in a room."""
     held = policy.permissions(identity)
@@ -86,25 +80,19 @@ def place(member: Member, session: OpenSession, room: str) -> Sight | None:
     return sight(definition, who)
 
 
-def kept(properties: Mapping[str, str]) -> Mapping[str, str]:
-    """Of a session's properties those that some rule looks at."""
-    named = roomtypes.named_properties()
-    return {key: properties[key] for key in named & properties.keys()} if named else NO_PROPERTIES
-
-
 def shows_property(room: str, key: str, identity: Identity, roles: Collection[str]) -> bool | None:
     """Does the room's type show this property of its peers to somebody with these roles? None: it does not say."""
     definition = roomtypes.of(room)
     if definition is None or definition.properties is None:
         return None
-    return key in _SEEN_BY_PEERS or definition.shows_property(key, standing(identity, roles))
+    return key in policy.SEEN_BY_PEERS or definition.shows_property(key, standing(identity, roles))
 
 
 # --- joining
 
 
 def may_join(
-    identity: Identity, room: str, *, properties: Mapping[str, str] = NO_PROPERTIES, is_creator: bool = False
+    identity: Identity, room: str, *, properties: Mapping[str, str] = roomtypes.NO_PROPERTIES, is_creator: bool = False
 ) -> bool:
     """May somebody join a room, or use it over HTTP, as far as policy and type say? Uses the ORM, as policies may.
 
@@ -121,19 +109,38 @@ def may_join(
 
 async def may_come(session: OpenSession, room: str) -> bool:
     """What the type's own `may_join` says to a session that wants to join; the rest is asked when that is recorded."""
+    return await _hook_says(session, room) is True
+
+
+async def may_stay(session: OpenSession, room: str) -> bool:
+    """The same of one that is in a room. Raises Unavailable where the hook cannot say: nobody is put out for that."""
+    said = await _hook_says(session, room)
+    if said is None:
+        raise Unavailable("A room type could not say who may stay.")
+    return said
+
+
+async def _hook_says(session: OpenSession, room: str) -> bool | None:
     definition = roomtypes.of(room)
     if definition is None:
         return True
     identity = session.identity
     roles = identity.granted_roles(room)
     who = standing(identity, roles, session_id=session.id, properties=session.properties)
-    return await roomhooks.may_join(definition, who, room)
+    return True if who.is_server else await roomhooks.may_join(definition, who, room)
 
 
-async def may_stay(session: OpenSession, member: Member, room: str) -> bool:
-    """May a session that is in a room stay there?"""
-    still = partial(may_join, session.identity, room, properties=session.properties, is_creator=member.is_creator)
-    return await record.ask(still) and await may_come(session, room)
+async def shut_rooms(session: OpenSession, members: Mapping[str, Member]) -> list[str]:
+    """Rooms that a session is in and may not stay in, as far as policy and types say. Raises Unavailable."""
+
+    def ask() -> list[str]:
+        return [
+            room
+            for room, member in members.items()
+            if not may_join(session.identity, room, properties=session.properties, is_creator=member.is_creator)
+        ]
+
+    return await record.ask(ask)
 
 
 def closed() -> AccessDenied:
@@ -232,6 +239,6 @@ def _refusal(definition: Definition, action: str, rule: Rule, who: Standing, key
     )
 
 
-def _may(each: object, action: str, who: Standing) -> bool:
-    rule: Rule = getattr(each, action)
+def _may(each: KeyRule, action: str, who: Standing) -> bool:
+    rule = each.read if action == "read" else each.write
     return rule.allows(who) or rule.names_owner

@@ -216,7 +216,8 @@ class Rooms:
         )
         if found.roles is None and not who.is_server:
             raise NotJoined
-        return Writer(who=who, by=Author(SessionId(as_session), found.principal))
+        by = Author(SessionId(as_session), found.principal)
+        return Writer(who=who, by=by, is_inside=found.roles is not None)
 
     async def _write(self, room: str, changes: tuple[Change, ...], as_session: str | None) -> Written:
         actor = await self._actor(room, as_session)

@@ -5,9 +5,11 @@ Where one of them is wrong, no room can be used: `check` and the server's start 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
@@ -20,6 +22,8 @@ from sessionstore_app.core.limits import StoreLimits
 from sessionstore_app.core.patterns import PatternSet, pattern_set
 from sessionstore_app.core.removal import RemovalRule
 from sessionstore_app.core.roomtypes import RoomType
+
+NO_PROPERTIES: Final[Mapping[str, str]] = MappingProxyType({})
 
 # Set by `declaring`: these instead of those that apps declare.
 _instead: list[Sequence[type[RoomType]]] = []
@@ -127,6 +131,12 @@ def public_properties(room: str) -> tuple[str, ...]:
 def named_properties() -> frozenset[str]:
     """Properties that some rule looks at: what a connection keeps of its session's."""
     return frozenset().union(*(rule.properties for each in definitions() for _, rule in each.every_rule))
+
+
+def kept(properties: Mapping[str, str]) -> Mapping[str, str]:
+    """Of a session's properties those that some rule looks at."""
+    named = named_properties()
+    return {key: properties[key] for key in named & properties.keys()} if named else NO_PROPERTIES
 
 
 @lru_cache(maxsize=1)

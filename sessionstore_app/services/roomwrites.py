@@ -41,18 +41,30 @@ class Writer:
 
     who: Standing
     by: Author | None
+    # It is in the room: what dies with its session is removed when that ends.
+    is_inside: bool = False
     op: int | None = None
     fenced: Callable[[], Awaitable[Fence]] | None = None
     refresh: Callable[[], object] | None = None
 
 
 def check(room: str, changes: Sequence[Change], who: Standing) -> None:
-    """Raise AccessDenied where it may not write one of the keys, as far as that does not depend on whose they are."""
+    """Raise AccessDenied where it may not write one of the keys, as far as that does not depend on whose they are, and
+    InvalidKey for one that there is not.
+    """
     definition = roomtypes.of(room)
-    if definition is None:
-        return
+    if definition is not None:
+        _allowed(definition, changes, who)
+
+
+def _allowed(definition: Definition, changes: Sequence[Change], who: Standing) -> list[str]:
+    """The keys for which it depends on whose they are; raises what `check` does."""
     for change in changes:
-        roomrights.require_write(definition, change.key, who)
+        # What an earlier version of the type left behind, only the server may take away.
+        is_taken = change.text is None and change.operation is None and who.is_server
+        if definition.key(change.key) is None and not is_taken:
+            raise definition.no_such_key(change.key)
+    return [change.key for change in changes if roomrights.require_write(definition, change.key, who)]
 
 
 async def write(room: str, epoch: Epoch, changes: tuple[Change, ...], writer: Writer) -> Written:
@@ -64,11 +76,9 @@ async def write(room: str, epoch: Epoch, changes: tuple[Change, ...], writer: Wr
     definition = roomtypes.of(room)
     if definition is None:
         return await _store(room, epoch, changes, writer)
-    owned = [change.key for change in changes if roomrights.require_write(definition, change.key, writer.who)]
-    if not writer.who.is_server:
-        _check_declared(definition, changes)
+    owned = _allowed(definition, changes, writer.who)
     most = definition.limits.get("value_bytes", conf.current().store_limits.value_bytes)
-    shaped = tuple(definition.shape(change, writer.by, most) for change in changes)
+    shaped = tuple(definition.shape(change, writer.by if writer.is_inside else None, most) for change in changes)
     await _check_named(room, definition, shaped)
     seen = sight(definition, writer.who)
     try:
@@ -82,13 +92,6 @@ async def write(room: str, epoch: Epoch, changes: tuple[Change, ...], writer: Wr
         raise
     await _drop_named(room, definition, written)
     return written if seen is None else _shown(written, seen, shaped)
-
-
-def _check_declared(definition: Definition, changes: Sequence[Change]) -> None:
-    """Whose rules an earlier version of the type had, only the server may take away."""
-    for change in changes:
-        if definition.key(change.key) is None:
-            raise definition.no_such_key(change.key)
 
 
 async def _store(
@@ -120,7 +123,12 @@ async def _store_own(
 ) -> Written:
     """Write where the present values of the `owned` keys are the writer's, or there are none."""
     own_guards = {change.key for change in changes if change.if_version is not None}
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            # It may have been cleared, too: whoever remembers its epoch for a moment asks again.
+            if writer.refresh is not None:
+                writer.refresh()
+            epoch = await entrylog.room_epoch(room, fresh=True)
         reading = await entrylog.read(room, epoch, compiled(frozenset(owned)))
         present = {entry.key: entry for entry in reading.entries if entry.exists}
         others = [key for key in owned if key in present and not writer.who.owns(present[key].by)]
@@ -136,9 +144,11 @@ async def _store_own(
 
 
 def _guarded(change: Change, present: dict[str, Entry]) -> Change:
-    if change.if_version is not None:
-        return change
-    return replace(change, if_version=present[change.key].version if change.key in present else 0)
+    seen = present[change.key].version if change.key in present else 0
+    if change.if_version in (None, seen):
+        return replace(change, if_version=seen)
+    # Whose value has that version by the time it is written, nobody has looked at: let it conflict.
+    return replace(change, if_version=MAX_INTEGER)
 
 
 async def _repeated(
@@ -198,7 +208,11 @@ def _shown(written: Written, seen: Sight, changes: Sequence[Change]) -> Written:
     """Without what the writer may not read and has not said itself in this write."""
     result: WriteResult = written.result
     said = {change.key for change in changes if change.text is not None} if result.changed else frozenset()
-    hidden = {entry.key for entry in result.entries if entry.key not in said and not seen.shows_entry(entry)}
+    hidden = {
+        entry.key
+        for entry in result.entries
+        if not (entry.key in said and entry.version == result.version) and not seen.shows_entry(entry)
+    }
     if not hidden:
         return written
     entries = tuple(

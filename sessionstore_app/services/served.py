@@ -13,7 +13,7 @@ from sessionstore_app.core.filters import ROLES
 from sessionstore_app.core.properties import parse_roles
 from sessionstore_app.core.sessions import Kind, SessionChange, State
 from sessionstore_app.protocol import frames
-from sessionstore_app.services import policy, roomrights
+from sessionstore_app.services import policy, roomtypes
 from sessionstore_app.services.events import Delivered, LockTold, Revoked, TakenOver
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Served:
         # Whatever this change is of: one that took a role may be told behind it, and is old news then.
         roles = parse_roles(change.properties.get(ROLES, "")) or frozenset()
         identity = replace(session.identity, roles=roles)
-        kept = roomrights.kept(change.properties)
+        kept = roomtypes.kept(change.properties)
         connection.session = replace(session, identity=identity, revision=change.revision, properties=kept)
         rights = sorted(identity.roles), sorted(policy.permissions(identity))
         connection.put_unstored(frames.session_changed(change.revision, change.properties, change.previous, *rights))

@@ -19,7 +19,7 @@ from sessionstore_app.services import (
     jobs,
     private,
     record,
-    roomrights,
+    roomtypes,
     telling,
 )
 from sessionstore_app.services.connection import Connection
@@ -99,7 +99,7 @@ def _session_of(
     if identity.store:
         # Where seeds go they are by now: they are not kept with every socket.
         identity = replace(identity, store={})
-    return OpenSession(session_id, identity, generation, revision, author, login, roomrights.kept(properties))
+    return OpenSession(session_id, identity, generation, revision, author, login, roomtypes.kept(properties))
 
 
 async def resume_session(
@@ -125,6 +125,8 @@ async def resume_session(
         if resumed.was_active_on is not None:
             await hub.tell_nodes([(resumed.was_active_on, TakenOver(session_id, resumed.generation))])
         await telling.tell(happened)
+        for room in resumed.shut:
+            await endings.remove_named(room, session_id)
         if not is_there:
             # Nobody will be told the new token.
             await give_back(session, token)

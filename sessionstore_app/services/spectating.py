@@ -18,7 +18,8 @@ from sessionstore_app.protocol import frames
 from sessionstore_app.services import entrylog, policy
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.hub import Hub
-from sessionstore_app.services.localroom import WATCHER, LocalRoom, Member
+from sessionstore_app.services.localroom import LocalRoom
+from sessionstore_app.services.roommember import WATCHER, Member
 from sessionstore_app.services.roomreading import Position, load, read_now
 
 if TYPE_CHECKING:

@@ -80,6 +80,8 @@ class Resumed:
     roles: frozenset[str]
     properties: Mapping[str, str]
     rooms: tuple[ResumedRoom, ...]
+    # Those that it was in, and that are not open to it any more.
+    shut: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +128,7 @@ class Resume(EndsSession):
             roles=identity.roles,
             properties=properties_of(session),
             rooms=tuple(_resumed_room(member) for member in batch.memberships(session.id)),
+            shut=tuple(member.room.name for member in shut),
         )
 
     def _is_welcome(self, session: Session, batch: Batch) -> bool:

@@ -13,7 +13,8 @@ from sessionstore_app.protocol import frames
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import Changed
 from sessionstore_app.services.hub import Hub
-from sessionstore_app.services.localroom import LocalRoom, Member
+from sessionstore_app.services.localroom import LocalRoom
+from sessionstore_app.services.roommember import Member
 
 
 def text_of(key: str, version: int) -> str:
