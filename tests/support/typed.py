@@ -4,6 +4,7 @@ declared when that is imported.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 import msgspec
@@ -56,6 +57,20 @@ class Backstage(RoomType):
     see_peers = "crew"
     limits = {"keys": 5, "value_bytes": 200}  # noqa: RUF012  # as projects write it
     plan = Key(str, write="crew", skip_equal=True)
+    guide = Key(str, names_session=True)
+
+
+class Gate(RoomType):
+    """Whoever comes is looked at for a while."""
+
+    match = "gate/*"
+    notes = Key(str, read="host")
+    count = Key(int)
+
+    async def may_join(self, who: Standing, room: str) -> bool:
+        """Nobody of the name that the room bears."""
+        await asyncio.sleep(0.3)
+        return not room.endswith(f"/without {who.principal}")
 
 
 class TypedPolicy(Policy):

@@ -110,6 +110,16 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "clear: there is no permission 'clear_room'.",
         "Name one of those the protocol lists.",
     ),
+    (
+        {"properties": {"name": matching("a is 'x'")}},
+        "properties, name: this depends on more than roles.",
+        "Name roles or permissions.",
+    ),
+    (
+        {"properties": {"name": ["host", CREATOR]}},
+        "properties, name: this depends on more than roles.",
+        "Name roles or permissions.",
+    ),
     ({"join": OWNER}, "join names OWNER, and nobody wrote it.", NO_OWNER),
     ({"see_peers": ["x", OWNER]}, "see_peers names OWNER, and nobody wrote it.", NO_OWNER),
     (
@@ -350,7 +360,7 @@ def test_t7_properties_are_seen_by_those_the_type_names() -> None:
 def test_every_rule_is_looked_at_for_what_it_depends_on() -> None:
     made = defined(
         join=matching("a is 'x'"),
-        properties={"name": matching("b is 'x'")},
+        see_peers=matching("b is 'x'"),
         k=Key(read=matching("c is 'x'"), write=matching("d is 'x'")),
     )
     assert frozenset().union(*(rule.properties for _, rule in made.every_rule)) == {"a", "b", "c", "d"}
