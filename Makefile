@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
-# Tests at once: a file's tests stay together, for they share servers.
+# Tests at once: a file's tests stay together, for they share servers; in order, for the long ones come first.
 JOBS ?= auto
 
 .PHONY: setup demo test matrix check sdk bench chaos fuzz clean
@@ -22,7 +22,7 @@ demo: setup
 	$(BIN)/uvicorn project.asgi:application --host 127.0.0.1 --port $(PORT) --ws-max-size 65536 --ws-per-message-deflate false
 
 test: setup
-	$(BIN)/python -X dev -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -X dev -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The floor is the project's own environment; this is the newest of both.
 matrix:

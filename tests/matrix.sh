@@ -24,4 +24,4 @@ if [ ! -e "$environment/.installed" ] || [ pyproject.toml -nt "$environment/.ins
   touch "$environment/.installed"
 fi
 "$environment/bin/python" -c 'import platform, django; print("Python", platform.python_version(), "Django", django.__version__)'
-exec "$environment/bin/python" -X dev -m pytest --numprocesses "${JOBS:-auto}" --dist loadfile "$@"
+exec "$environment/bin/python" -X dev -m pytest --numprocesses "${JOBS:-auto}" --dist loadfile --no-loadscope-reorder "$@"

@@ -9,6 +9,8 @@ import threading
 
 from sessionstore_app import create_map, rooms, sessions, site_sessions
 
+# Rooms of these names say how many rounds, and for whom, when somebody joins.
+STARTS = "start/"
 CALLS_A_ROUND = 5
 AT_ONCE = 10
 NOBODY = '$Principal is "nobody"'

@@ -10,8 +10,7 @@ from django.dispatch import receiver
 
 from sessionstore_app.signals import peer_joined
 from tests.callers import calls
-
-STARTS = "start/"
+from tests.callers.calls import STARTS
 
 
 @receiver(post_save, sender=Group)

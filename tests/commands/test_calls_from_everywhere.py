@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.callers.calls import CALLS_A_ROUND, DONE
-from tests.callers.receivers import STARTS
+from tests.callers.calls import CALLS_A_ROUND, DONE, STARTS
 from tests.support.guests import Guests
 from tests.support.http import request
 from tests.support.postgres import temporary_postgres

@@ -11,7 +11,7 @@ from tests.support.guests import Guests
 from tests.support.http import request
 from tests.support.rows import session_rows
 from tests.support.server import Kind, Server, database, running
-from tests.support.wire import eventually, refused_handshake
+from tests.support.wire import refused_handshake
 
 ROOM = "standup"
 # It takes a second to close so many.
@@ -47,18 +47,12 @@ async def test_meanwhile_nobody_new_is_let_in_and_those_still_there_are_served()
         guests = Guests(server)
         wires = [wire for _ in range(CROWD // 100) for wire in await guests.crowd(ROOM, 100)]
         server.tell_to_stop()
-
-        async def refused() -> bool:
-            try:
-                return await refused_handshake(server.address) == 503
-            except AssertionError:
-                return False  # it was not told yet
-
-        await eventually(refused, "handshakes are refused")
-        assert await _health(server) == (503, "draining")
-        # The last of them is served to its end.
-        assert (await wires[-1].call("room.set", room=ROOM, key="k", value=1))["version"] == 1
-        assert not wires[0].is_open
+        await wires[0].expect_closed(1012)
+        # All at once: the others follow within the second. The last of them is served to its end.
+        written, status, health = await asyncio.gather(
+            wires[-1].call("room.set", room=ROOM, key="k", value=1), refused_handshake(server.address), _health(server)
+        )
+        assert (written["version"], status, health) == (1, 503, (503, "draining"))
         await asyncio.to_thread(server.wait)
         for wire in wires:
             await wire.expect_closed(1012)
