@@ -82,7 +82,7 @@ class Credentials:
             ]
             try:
                 answers = await record.look(partial(logins.look, [login for _, login in known])) if known else []
-            except Exception as error:
+            except Exception as error:  # the record or an engine is away, and nobody is closed for that
                 self._put_off_for(error, *(connection for connection, _ in known))
                 return False
             for (connection, login), answer in zip(known, answers, strict=True):
@@ -103,7 +103,7 @@ class Credentials:
             if isinstance(answer, Exception):
                 raise answer
             await _take_in(hub, connection, login, answer)
-        except Exception as error:
+        except Exception as error:  # as above; what was not taken in is looked for again
             self._put_off_for(error, connection)
         finally:
             if self._busy.pop(connection):

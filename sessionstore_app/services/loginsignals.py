@@ -58,7 +58,7 @@ class News:
             told = list(_told(self))
             if told:
                 bridge.run(announcing.tell_nodes(told))
-        except Exception as error:
+        except Exception as error:  # it is committed: whoever saved a user must not fail for who could not be told
             _warn(error)
 
 
@@ -117,7 +117,7 @@ def _never_failing(receiver: Callable[..., None]) -> Callable[..., None]:
     def receive(**told: Any) -> None:
         try:
             receiver(**told)
-        except Exception as error:
+        except Exception as error:  # the same, of a save under way
             _warn(error)
 
     return receive

@@ -89,14 +89,19 @@ async def test_t6_what_was_written_between_two_changes_of_rights_is_told(guests:
         await _converges(guest, "notes", "two")
 
 
+async def _at_the_gate(guests: Guests, place: str) -> tuple[Wire, Wire, Wire]:
+    """Two hosts who hold the first notes, and staff."""
+    host = await guests.join(place, token=mint_token("hal", roles=["host"]))
+    guest = await guests.join(place, token=mint_token("ann", roles=["host"]))
+    await host.call("room.set", room=place, key="notes", value="one")
+    await guest.expect_change("notes", "one")
+    return host, guest, await guests.staff(permissions=STAFF)
+
+
 async def test_t6_rights_given_back_before_anybody_looked_bring_what_was_missed(guests: Guests, room: str) -> None:
     """The hook of the room takes its time: both changes are known before the first is acted on."""
     place = f"gate/{room}"
-    host = await guests.join(place, token=mint_token("hal", roles=["host"]))
-    guest = await guests.join(place, token=mint_token("ann", roles=["host"]))
-    staff = await guests.staff(permissions=STAFF)
-    await host.call("room.set", room=place, key="notes", value="one")
-    await guest.expect_change("notes", "one")
+    host, guest, staff = await _at_the_gate(guests, place)
     await change(staff, guest, [], ["host"])
     await host.call("room.set", room=place, key="notes", value="two")
     await change(staff, guest, ["host"], [])
@@ -105,11 +110,7 @@ async def test_t6_rights_given_back_before_anybody_looked_bring_what_was_missed(
 
 async def test_t6_what_is_deleted_while_a_right_is_taken_goes_too(guests: Guests, room: str) -> None:
     place = f"gate/{room}"
-    host = await guests.join(place, token=mint_token("hal", roles=["host"]))
-    guest = await guests.join(place, token=mint_token("ann", roles=["host"]))
-    staff = await guests.staff(permissions=STAFF)
-    await host.call("room.set", room=place, key="notes", value="one")
-    await guest.expect_change("notes", "one")
+    host, guest, staff = await _at_the_gate(guests, place)
     before = len(guest.notifications)
     await change(staff, guest, [], ["host"])
     await host.call("room.delete", room=place, key="notes")

@@ -59,6 +59,17 @@ async def lossy(lossy_layer: LossyLayer) -> AsyncIterator[tuple[Process, Process
 
 
 @pytest.fixture
+async def process() -> AsyncIterator[Process]:
+    """The only server process, which acts for this one."""
+    started = Process()
+    await started.start()
+    started.acts()
+    yield started
+    hub.set_running(None)
+    await started.stop()
+
+
+@pytest.fixture
 async def pair(deaf_layer: DeafLayer) -> AsyncIterator[tuple[Process, Process]]:
     """Two processes that hear each other, as long as the layer is in reach."""
     async for both in _two_processes():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.errors import AccessDenied
 from sessionstore_app.core.rules import Standing
 from sessionstore_app.models import Membership
-from sessionstore_app.services import endings, hub, memberships, roomhooks
+from sessionstore_app.services import endings, memberships, roomhooks
 from sessionstore_app.services.roomtypes import declaring
 from tests.services.processes import Client, Process
 from tests.support import kinds
@@ -29,16 +29,6 @@ LIMIT_SECONDS = 5.0
 def kind(**attributes: Any) -> type[RoomType]:
     """A room type that is there while a test declares it."""
     return kinds.kind("Watched", "watched/*", **{"topic": Key(), **attributes})
-
-
-@pytest.fixture
-async def process() -> AsyncIterator[Process]:
-    started = Process()
-    await started.start()
-    started.acts()
-    yield started
-    hub.set_running(None)
-    await started.stop()
 
 
 def members(room: str = ROOM) -> int:

@@ -45,16 +45,6 @@ def kind(name: str = "Typed", **attributes: Any) -> type[RoomType]:
     return kinds.kind(name, **{"match": "typed/*", "topic": Key(), **attributes})
 
 
-@pytest.fixture
-async def process() -> AsyncIterator[Process]:
-    started = Process()
-    await started.start()
-    started.acts()
-    yield started
-    hub.set_running(None)
-    await started.stop()
-
-
 async def leave(client: Client, room: str = ROOM) -> None:
     """As its socket would."""
     await memberships.leave(client.process.hub, client.connection, room)
