@@ -226,6 +226,8 @@ def _admit(
     if connection.close_reason is not None:
         raise NotOpen("The socket was closed meanwhile.")
     member = connection.members.get(local.name)
+    # The record has let it in: what still had to be recorded of an earlier stay is over.
+    connection.leaving.discard(local.name)
     if member is None:
         # Whoever is in a room need not watch it from outside.
         spectating.end(connection, local)

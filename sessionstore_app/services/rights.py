@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sessionstore_app.core.entries import Entry
-from sessionstore_app.core.errors import AccessDenied, NotJoined
+from sessionstore_app.core.errors import AccessDenied, NotJoined, Unavailable
 from sessionstore_app.core.sights import Sight
 from sessionstore_app.protocol import frames
 from sessionstore_app.services import endings, jobs, record, roomreading, roomrights, telling, watching
@@ -79,13 +79,32 @@ async def recheck_rooms(hub: Hub, connection: Connection) -> None:
     # From here on nothing is told it of a room that is shut, however long the record, or other rooms' hooks, may take.
     for room in await roomrights.shut_rooms(session, dict(connection.members)):
         _silence(hub, connection, room)
-    await asyncio.gather(*(_ask_hook(hub, connection, session, room) for room in list(connection.members)))
-    await asyncio.gather(*(_put_out(connection, session.id, room) for room in list(connection.leaving)))
+    rooms = [*connection.members, *connection.leaving]
+    looks = (_recheck_room(hub, connection, session, room) for room in rooms)
+    # One room's hook or store is no other's fault: all are looked at before any failure is told.
+    results = await asyncio.gather(*looks, return_exceptions=True)
     watching.recheck_listeners(hub, connection)
-    for room, member in list(connection.members.items()):
-        local = hub.rooms.get(room)
-        if local is not None and member.unshown is not None:
-            await _show(hub, connection, local, member)
+    for failure in results:
+        if isinstance(failure, BaseException):
+            raise failure
+
+
+async def _recheck_room(hub: Hub, connection: Connection, session: OpenSession, room: str) -> None:
+    is_sure = True
+    if room not in connection.leaving:
+        stays = await roomrights.hook_says(session, room)
+        is_sure = stays is not None
+        if stays is False:
+            _silence(hub, connection, room)
+    if room in connection.leaving:
+        await _put_out(connection, session.id, room)
+        return
+    member, local = connection.members.get(room), hub.rooms.get(room)
+    if member is not None and local is not None and member.unshown is not None:
+        await _show(hub, connection, local, member)
+    if not is_sure:
+        # Nobody is put out for a hook that cannot say: it is asked again.
+        raise Unavailable("A room type could not say who may stay.")
 
 
 async def _show(hub: Hub, connection: Connection, local: LocalRoom, member: Member) -> None:
@@ -137,13 +156,11 @@ def _silence(hub: Hub, connection: Connection, room: str) -> None:
     hub.remove_member(room, connection)
 
 
-async def _ask_hook(hub: Hub, connection: Connection, session: OpenSession, room: str) -> None:
-    if not await roomrights.may_stay(session, room):
-        _silence(hub, connection, room)
-
-
 async def _put_out(connection: Connection, session_id: str, room: str) -> None:
     await endings.remove_named(room, session_id)
+    if room not in connection.leaving:
+        # It was let in again.
+        return
     try:
         _, happened = await record.run(jobs.Leave(session_id=session_id, room=room, grace_seconds=0, reason=_DENIED))
     except NotJoined:

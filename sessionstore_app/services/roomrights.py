@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sessionstore_app.core.definitions import Definition
 from sessionstore_app.core.entries import Entry, SessionId
-from sessionstore_app.core.errors import AccessDenied, Unavailable
+from sessionstore_app.core.errors import AccessDenied
 from sessionstore_app.core.keyrules import KeyRule
 from sessionstore_app.core.patterns import PatternSet
 from sessionstore_app.core.rules import Rule, Standing
@@ -109,18 +109,11 @@ def may_join(
 
 async def may_come(session: OpenSession, room: str) -> bool:
     """What the type's own `may_join` says to a session that wants to join; the rest is asked when that is recorded."""
-    return await _hook_says(session, room) is True
+    return await hook_says(session, room) is True
 
 
-async def may_stay(session: OpenSession, room: str) -> bool:
-    """The same of one that is in a room. Raises Unavailable where the hook cannot say: nobody is put out for that."""
-    said = await _hook_says(session, room)
-    if said is None:
-        raise Unavailable("A room type could not say who may stay.")
-    return said
-
-
-async def _hook_says(session: OpenSession, room: str) -> bool | None:
+async def hook_says(session: OpenSession, room: str) -> bool | None:
+    """What the type's own `may_join` says to a session, in the room or not; None, where it cannot say."""
     definition = roomtypes.of(room)
     if definition is None:
         return True

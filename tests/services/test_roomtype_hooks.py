@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from sessionstore_app import Key, RoomType, rooms
+from sessionstore_app import Key, RoomType, rooms, sessions
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.errors import AccessDenied
 from sessionstore_app.core.rules import Standing
@@ -406,3 +406,38 @@ async def test_who_joins_is_known_to_whoever_gives_roles(process: Process) -> No
     with declaring(kind(joins_as=joins_as)):
         client = await process.client(ROOM)
         assert (asked[0].session_id, asked[0].is_creator) == (client.id, True)
+
+
+async def test_i13_a_hook_that_fails_keeps_no_other_room_from_being_left_or_withdrawn(process: Process) -> None:
+    """Who is in the room of that hook stays there, and it is asked again."""
+    fails = False
+
+    async def may_join(self: Any, who: Standing, room: str) -> bool:
+        if fails:
+            raise RuntimeError("nobody knows")
+        return True
+
+    shut = kinds.kind("Shut", "shut/*", join="crew", topic=Key())
+    told = kinds.kind("Told", "told/*", notes=Key(read="crew"))
+    with declaring(kind(may_join=may_join), shut, told):
+        client = Client(process)
+        await client.open()
+        await sessions.achange_roles(session_id=client.id, add=["crew"])
+        await client.until(lambda: bool(client.heard("session.changed")), "it has the role")
+        for room in (ROOM, "shut/1", "told/1"):
+            await client.join(room)
+        await rooms.aset("told/1", "notes", "secret")
+        await client.until(lambda: bool(client.heard("room.changed")), "it is told of the notes")
+        fails = True
+        await sessions.achange_roles(session_id=client.id, remove=["crew"])
+        await client.until(
+            lambda: client.heard("room.changed")[-1]["changes"][0].get("reason") == "ACCESS_DENIED",
+            "the notes are withdrawn",
+        )
+
+        async def is_recorded() -> bool:
+            return await sync_to_async(members)("shut/1") == 0
+
+        await eventually(is_recorded, "it is no longer in the shut room")
+        assert set(client.connection.members) == {ROOM, "told/1"}
+        assert await sync_to_async(members)(ROOM) == 1
