@@ -43,6 +43,7 @@ from sessionstore_app.services.heartbeat import Heartbeat
 from sessionstore_app.services.layerbus import hub_bus
 from sessionstore_app.services.line import Counters, Line
 from sessionstore_app.services.localroom import LocalRoom
+from sessionstore_app.services.roomhearing import RoomHearing
 from sessionstore_app.services.rosters import Rosters
 from sessionstore_app.services.served import Served
 from sessionstore_app.services.suspension import run_to_first_suspension
@@ -51,8 +52,6 @@ T = TypeVar("T")
 
 logger = logging.getLogger("sessionstore_app")
 
-# How long a gap waits for stragglers before what is missing is read.
-GAP_SECONDS = 0.05
 MAX_TIMER_SECONDS = 86_400 * 30
 # What is cancelled has so long to end.
 STOP_SECONDS = 2.0
@@ -105,8 +104,8 @@ class Hub:
         self._touched: list[Connection] = []
         self._dirty: dict[LocalRoom, None] = {}
         self.rosters = Rosters(self.rooms, self._tick_soon, self._later)
+        self.hearing = RoomHearing(self.rooms, self.rosters, self.counters, self.mark_dirty, self._later, self._heal)
         self._ticking = False
-        self._gapped: set[str] = set()
 
     # --- life
 
@@ -145,7 +144,7 @@ class Hub:
         """Run in the background; the hub owns the task, a failure is logged."""
         task = self.loop.create_task(coroutine, context=self._context.copy())
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._done, context=self._context)
         return task
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
@@ -305,7 +304,7 @@ class Hub:
         """What this process did in rooms: take all of it in, then tell the others."""
         for name, event in happened:
             self.counters.writes += isinstance(event, Changed)
-            self._take_in(name, event)
+            self.hearing.take_in(name, event)
         self._line.publish(events.room_messages(happened, self.node_id))
 
     async def announce_sessions(self, changes: Sequence[SessionChange]) -> None:
@@ -326,55 +325,6 @@ class Hub:
         self._line.publish(events.node_messages(told, self.node_id))
 
     # --- what is heard
-
-    def _take_in(self, name: str, event: RoomEvent) -> None:
-        room = self.rooms.get(name)
-        if room is None:
-            return
-        if not room.epoch:
-            # The first here is about to read it; what the reading does not hold yet is heard then.
-            room.unheard.append(event)
-            return
-        self._hear(room, event)
-        if room.is_gapped:
-            self._heal_soon(name)
-
-    def _hear(self, room: LocalRoom, event: RoomEvent) -> None:
-        match event:
-            case Changed():
-                self._take_in_change(room, event)
-            case RosterDelta():
-                self._count(event.roster, room.roster)
-                for ready in room.hear_roster(event):
-                    self.rosters.tell(room, ready)
-            case RoomCleared():
-                self._take_in_clearing(room, event)
-            case Said(text):
-                room.say(text)
-
-    def _count(self, version: int, known: int) -> None:
-        self.counters.repeated_changes += version <= known
-        self.counters.early_changes += version > known + 1
-
-    def hear_again(self, room: LocalRoom) -> None:
-        """Take in what came while the room was read."""
-        unheard, room.unheard = room.unheard, []
-        for event in unheard:
-            self._take_in(room.name, event)
-
-    def _take_in_change(self, room: LocalRoom, changed: Changed) -> None:
-        if room.epoch != changed.epoch:
-            self._heal_soon(room.name)
-            return
-        self._count(changed.version, room.version)
-        if room.hear(changed):
-            self.mark_dirty(room)
-
-    def _take_in_clearing(self, room: LocalRoom, cleared: RoomCleared) -> None:
-        if room.epoch == cleared.old:
-            room.restart(cleared.new, cleared.reason)
-        elif room.epoch != cleared.new:
-            self._heal_soon(room.name)
 
     def _take_in_node_event(self, event: NodeEvent) -> None:
         match event:
@@ -413,6 +363,9 @@ class Hub:
         await self.keeper.heal(list(self.rooms))
         await self.feed.heal()
 
+    def _heal(self, name: str) -> None:
+        self.spawn(self.keeper.heal([name]))
+
     def _deliver(self, message: Message) -> None:
         """Take in a message of the bus. What has not exactly our form is dropped: others may write to the layer."""
         if message.get("node") == self.node_id:
@@ -424,21 +377,9 @@ class Hub:
             logger.warning("A message of the channel layer was dropped: %s.", error)
             return
         if isinstance(event, Changed | RosterDelta | RoomCleared | Said):
-            self._take_in(name, event)
+            self.hearing.take_in(name, event)
         else:
             self._take_in_node_event(event)
-
-    def _heal_soon(self, name: str) -> None:
-        if name not in self._gapped:
-            self._gapped.add(name)
-            self.loop.call_later(GAP_SECONDS, self._heal_gap, name, context=self._context)
-
-    def _heal_gap(self, name: str) -> None:
-        self._gapped.discard(name)
-        room = self.rooms.get(name)
-        if room is not None:
-            self.counters.lost_changes += room.is_gapped
-            self.spawn(self.keeper.heal([name]))
 
 
 def _guarded(act: Callable[[], None]) -> None:

@@ -42,7 +42,7 @@ async def load(hub: Hub, local: LocalRoom, epoch: Epoch) -> None:
             local.version = await entrylog.version(local.name, roster.epoch)
             local.epoch, local.roster = roster.epoch, roster.version
             local.peers = {sid: telling.peer_text(peer) for sid, peer in roster.peers.items()}
-            hub.hear_again(local)
+            hub.hearing.hear_again(local)
     if local.epoch != epoch:
         # It was cleared, and the news has not come here yet.
         await hub.keeper.heal([local.name])
