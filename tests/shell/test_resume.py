@@ -230,12 +230,12 @@ async def test_d5_after_the_window_a_fresh_session_opens(hasty: Guests, room: st
     await back.refused("room.get", "NOT_JOINED", room=room, key="k")
 
 
-async def test_a_lone_peer_that_comes_back_in_time_finds_its_room(hasty: Guests, room: str) -> None:
+async def test_a_lone_peer_that_comes_back_in_time_finds_its_room(guests: Guests, room: str) -> None:
     """P15: a reload is no leave; disconnected sessions still count as members."""
-    wire = await hasty.join(room)
+    wire = await guests.join(room)
     entry = await wire.call("room.set", room=room, key="k", value=1)
     await wire.hang_up()
-    back = await hasty.connect()
+    back = await guests.connect()
     assert (await back.open(resume=_resume(wire)))["resumed"] is True
     told = await back.expect("room.snapshot")
     assert entry_of(told["entries"], "k") == entry
