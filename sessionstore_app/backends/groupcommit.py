@@ -32,7 +32,7 @@ from sessionstore_app.backends.waiting import (
     Direct,
     Pending,
     Waiting,
-    answer,
+    leave,
     resolve,
 )
 from sessionstore_app.backends.worker import Worker
@@ -109,7 +109,11 @@ class GroupCommit:
             caller.undecided.append(pending)
         else:
             self._worker.put(pending)
-        return await answer(pending, self.orphaned)
+        try:
+            return await pending.future
+        except asyncio.CancelledError:
+            leave(pending, self.orphaned)
+            raise
 
     def _begin(self, caller: Caller) -> None:
         caller.deciding = asyncio.get_running_loop().create_task(self._decide(caller))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -93,10 +93,9 @@ class RedisBackend(Backend):
         entries.sort(key=lambda entry: (entry.version, entry.key))
         return Reading(version=version, entries=tuple(entries), complete=complete)
 
-    async def write(self, space: Space, write: Write, limits: StoreLimits) -> WriteResult:
+    def write(self, space: Space, write: Write, limits: StoreLimits) -> Coroutine[Any, Any, WriteResult]:
         kind = _Computed if any(change.operation is not None for change in write.changes) else _Plain
-        result: WriteResult = await self._lane.run(kind(space, write, self._keys(space), limits, self))
-        return result
+        return self._lane.run(kind(space, write, self._keys(space), limits, self))
 
     async def wipe(self, space: Space) -> None:
         now_ms = clock.now_ms()

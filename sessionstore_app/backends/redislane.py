@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +17,7 @@ from sessionstore_app.backends.redisexchange import Groups, Reply
 from sessionstore_app.backends.redisjobs import Away, Job, Outcome, Rounds
 from sessionstore_app.backends.redisloop import OnLoop
 from sessionstore_app.backends.rediswire import Wire
-from sessionstore_app.backends.waiting import IDLE_SECONDS, Caller, Pending, answer, resolve
+from sessionstore_app.backends.waiting import IDLE_SECONDS, Caller, Pending, leave, resolve
 from sessionstore_app.backends.worker import Worker
 from sessionstore_app.core.errors import Unavailable
 
@@ -33,10 +33,8 @@ class Lane:
         # Called on the loop with a job and what came of it, where the caller has gone or was told it took too long.
         self.orphaned: Callable[[Any, Any], None] = lambda job, outcome: None
 
-    def run(self, job: Job) -> Coroutine[Any, Any, Any]:
-        """Do one job; awaited at once, for it is handed over already. Returns its result; raises what it raised, or
-        Unavailable: then it may have happened or not.
-        """
+    async def run(self, job: Job) -> Any:
+        """Do one job. Returns its result; raises what it raised, or Unavailable: then it may have happened or not."""
         loop = asyncio.get_running_loop()
         pending = Pending(job, loop.create_future(), loop)
         self._worker.caller(loop, _begin_nothing).wait_for(pending)
@@ -45,7 +43,11 @@ class Lane:
             on_loop.put(pending)
         else:
             self._worker.put(pending)
-        return answer(pending, self.orphaned)
+        try:
+            return await pending.future
+        except asyncio.CancelledError:
+            leave(pending, self.orphaned)
+            raise
 
     def live_on_this_loop(self) -> None:
         """Talk to Redis on the running loop from now on, for those who ask on it; a cluster is left to the thread."""

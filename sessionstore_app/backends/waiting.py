@@ -191,12 +191,7 @@ def resolve(results: list[tuple[Pending, Any]], orphaned: Callable[[Any, Any], N
             orphaned(pending.job, outcome)
 
 
-async def answer(pending: Pending, orphaned: Callable[[Any, Any], None]) -> Any:
-    """Wait for the outcome. Raises it where it is an exception."""
-    try:
-        return await pending.future
-    except asyncio.CancelledError:
-        # Answered already, and cancelled before it could take the answer.
-        if pending.future.done() and not pending.future.cancelled() and pending.future.exception() is None:
-            orphaned(pending.job, pending.future.result())
-        raise
+def leave(pending: Pending, orphaned: Callable[[Any, Any], None]) -> None:
+    """Its caller was cancelled; `orphaned` hears of the result where it was there before the caller could take it."""
+    if pending.future.done() and not pending.future.cancelled() and pending.future.exception() is None:
+        orphaned(pending.job, pending.future.result())

@@ -1,10 +1,12 @@
 """Handlers of rooms: joining, the shared store, peers, messages.
 
-They run in the order the requests came, up to their first wait.
+They run in the order the requests came, up to their first wait. Those that write return what is to be awaited: a
+coroutine around it would live, with all others that are under way, for nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from functools import partial
 from typing import Final
 
@@ -74,22 +76,22 @@ async def room_leave(socket: Socket, params: methods.RoomLeave) -> str:
     return dumps({"cleared": cleared})
 
 
-async def room_set(caller: Caller, params: methods.RoomSet) -> str:
+def room_set(caller: Caller, params: methods.RoomSet) -> Awaitable[str]:
     """Write a value."""
     change = _change(caller, params.room, params)
-    return await _write_one(caller, params.room, change, params.op, params.lock)
+    return _write_one(caller, params.room, change, params.op, params.lock)
 
 
-async def room_delete(caller: Caller, params: methods.RoomDelete) -> str:
+def room_delete(caller: Caller, params: methods.RoomDelete) -> Awaitable[str]:
     """Delete a key."""
     change = Change(key=_key(params.key), if_version=params.if_version)
-    return await _write_one(caller, params.room, change, params.op)
+    return _write_one(caller, params.room, change, params.op)
 
 
-async def room_update(caller: Caller, params: methods.RoomUpdate) -> str:
+def room_update(caller: Caller, params: methods.RoomUpdate) -> Awaitable[str]:
     """Change a value by a rule."""
     change = Change(key=_key(params.key), operation=methods.operation(params))
-    return await _write_one(caller, params.room, change, params.op)
+    return _write_one(caller, params.room, change, params.op)
 
 
 async def room_write(caller: Caller, params: methods.RoomWrite) -> str:
@@ -106,9 +108,9 @@ async def _write_one(caller: Caller, room: str, change: Change, op: int | None, 
     return frames.write_result(written.texts[change.key], duplicate=written.result.duplicate)
 
 
-async def _write(
+def _write(
     caller: Caller, room: str, changes: tuple[Change, ...], op: int | None, lock: str | None = None
-) -> Written:
+) -> Awaitable[Written]:
     epoch = _writable_epoch(caller, room)
     _take_writes(caller, room, changes)
     fenced = None if lock is None else partial(locks.fence, caller.session_id or "", locks.check_name(lock))
@@ -119,11 +121,11 @@ async def _write(
         op=op,
         fenced=fenced,
         # The room was cleared meanwhile: whoever left it must not write into the next one.
-        refresh=lambda: _writable_epoch(caller, room),
+        refresh=partial(_writable_epoch, caller, room),
     )
-    return await roomwrites.write(
-        room, epoch if epoch is not None else await entrylog.room_epoch(room), changes, writer
-    )
+    if epoch is None:
+        return roomwrites.write_from_outside(room, changes, writer)
+    return roomwrites.write(room, epoch, changes, writer)
 
 
 def _take_writes(caller: Caller, room: str, changes: tuple[Change, ...]) -> None:

@@ -220,8 +220,7 @@ class Rooms:
         return Writer(who=who, by=by, is_inside=found.roles is not None)
 
     async def _write(self, room: str, changes: tuple[Change, ...], as_session: str | None) -> Written:
-        actor = await self._actor(room, as_session)
-        return await roomwrites.write(room, await entrylog.room_epoch(room), changes, actor)
+        return await roomwrites.write_from_outside(room, changes, await self._actor(room, as_session))
 
     async def _read(self, room: str, patterns: Sequence[str], as_session: str | None) -> tuple[Entry, ...]:
         actor = await self._actor(room, as_session)

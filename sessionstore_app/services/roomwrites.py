@@ -67,15 +67,26 @@ def _allowed(definition: Definition, changes: Sequence[Change], who: Standing) -
     return [change.key for change in changes if roomrights.require_write(definition, change.key, who)]
 
 
-async def write(room: str, epoch: Epoch, changes: tuple[Change, ...], writer: Writer) -> Written:
+def write(room: str, epoch: Epoch, changes: tuple[Change, ...], writer: Writer) -> Awaitable[Written]:
     """Write to a room as somebody.
 
     Raises AccessDenied, InvalidKey, InvalidValue and the limits where the room's type refuses it, and what
-    `entrylog.write` raises.
+    `entrylog.write` raises, once it is awaited.
     """
     definition = roomtypes.of(room)
     if definition is None:
-        return await _store(room, epoch, changes, writer)
+        return _store(room, epoch, changes, writer)
+    return _write_typed(room, epoch, changes, writer, definition)
+
+
+async def write_from_outside(room: str, changes: tuple[Change, ...], writer: Writer) -> Written:
+    """The same of somebody who is not in the room; it is made if it is new."""
+    return await write(room, await entrylog.room_epoch(room), changes, writer)
+
+
+async def _write_typed(
+    room: str, epoch: Epoch, changes: tuple[Change, ...], writer: Writer, definition: Definition
+) -> Written:
     owned = _allowed(definition, changes, writer.who)
     most = definition.limits.get("value_bytes", conf.current().store_limits.value_bytes)
     shaped = tuple(definition.shape(change, writer.by if writer.is_inside else None, most) for change in changes)
@@ -94,11 +105,11 @@ async def write(room: str, epoch: Epoch, changes: tuple[Change, ...], writer: Wr
     return written if seen is None else _shown(written, seen, shaped)
 
 
-async def _store(
+def _store(
     room: str, epoch: Epoch, changes: tuple[Change, ...], writer: Writer, definition: Definition | None = None
-) -> Written:
+) -> Awaitable[Written]:
     limits = conf.current().store_limits
-    return await entrylog.write(
+    return entrylog.write(
         room,
         epoch,
         changes,

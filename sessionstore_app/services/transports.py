@@ -13,7 +13,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, TypeAlias
 
 # Takes a text; false if it must go by `send`.
@@ -41,32 +41,17 @@ def _uvicorn(server: Any) -> TrySend:
             return False
         if transport.is_closing():
             return False
-        transport.write(_frames.of(text))
+        transport.write(_frame(text))
         return True
 
     return try_send
 
 
-class _Frames:
-    """The last text as a frame: in a room the same text goes to one peer after the other."""
-
-    __slots__ = ("_frame", "_text")
-
-    def __init__(self) -> None:
-        self._text: str | None = None
-        self._frame = b""
-
-    def of(self, text: str) -> bytes:
-        """An unfragmented, unmasked text frame (RFC 6455, section 5.2)."""
-        if text is not self._text:
-            self._text, self._frame = text, _frame(text.encode())
-        return self._frame
-
-
-_frames = _Frames()
-
-
-def _frame(payload: bytes) -> bytes:
+# In a room the same text goes to one peer after the other.
+@lru_cache(1)
+def _frame(text: str) -> bytes:
+    """An unfragmented, unmasked text frame (RFC 6455, section 5.2)."""
+    payload = text.encode()
     size = len(payload)
     if size < 126:
         return struct.pack("!BB", 0x81, size) + payload
