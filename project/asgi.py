@@ -1,5 +1,6 @@
 """The demo's ASGI application: pages by Django, the socket by sessionstore_app."""
 
+import gc
 import os
 
 from django.core.asgi import get_asgi_application
@@ -10,3 +11,7 @@ django_application = get_asgi_application()
 from sessionstore_app.routing import with_sessionstore  # noqa: E402  # needs the app registry
 
 application = with_sessionstore(django_application)
+
+# A socket's objects live long; by default Python's garbage collector looks at all of them again for every few thousand
+# requests, and finds nothing: counting references frees what is done.
+gc.set_threshold(10_000)

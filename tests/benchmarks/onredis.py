@@ -51,7 +51,7 @@ def measure(folder: Path, *, quick: bool) -> Section:
             fleet = {name: reference_side(stack, binary, folder, name, processes) for name in LAYERS}
             fleets.append(fleet | {OURS: project_side(stack, binary, folder, processes)})
         sides = [side for fleet in fleets for side in fleet.values()]
-        return section(fleets, measured(sides, SHAPES, turns=2, quick=quick))
+        return section(fleets, measured(sides, SHAPES, turns=3, quick=quick))
 
 
 def reference_side(stack: ExitStack, binary: str, folder: Path, name: str, processes: int) -> Side:
