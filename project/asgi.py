@@ -13,5 +13,5 @@ from sessionstore_app.routing import with_sessionstore  # noqa: E402  # needs th
 application = with_sessionstore(django_application)
 
 # A socket's objects live long; by default Python's garbage collector looks at all of them again for every few thousand
-# requests, and finds nothing: counting references frees what is done.
+# requests, which it has nothing to do with: they are freed when nobody refers to them.
 gc.set_threshold(10_000)
