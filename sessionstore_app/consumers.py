@@ -112,7 +112,6 @@ class Socket:
     """A socket that was accepted: its frames, and what its handlers may ask of it."""
 
     __slots__ = (
-        "_closing",
         "_open_timer",
         "_principal",
         "_refused",
@@ -129,7 +128,6 @@ class Socket:
         self.connection = Connection(hub, send, settings.outbox_bytes)
         self._writes: WriteBucket | None = None
         self._refused: RefusedFrames | None = None
-        self._closing: CloseReason | None = None
         self._principal: str | None = None
         self._open_timer: asyncio.TimerHandle | None = None
         self.expect_open()
@@ -228,7 +226,7 @@ class Socket:
 
     def close_soon(self, reason: CloseReason) -> None:
         """Close once the present request was answered."""
-        self._closing = reason
+        self.connection.closing = reason
 
     # --- the loop
 
@@ -320,8 +318,8 @@ class Socket:
             self.connection.put(text)
         if isinstance(reply, Followed):
             reply.then()
-        if self._closing is not None:
-            self.connection.close(self._closing)
+        if self.connection.closing is not None:
+            self.connection.close(self.connection.closing)
 
     async def _run_batch(self, batch: tuple[Request | Refused, ...]) -> None:
         """Start the calls in order; answer them together when all are done."""

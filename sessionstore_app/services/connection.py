@@ -76,6 +76,7 @@ class Connection:
         "batches",
         "beat_slot",
         "close_reason",
+        "closing",
         "early",
         "expiry",
         "filter_allowance",
@@ -123,6 +124,8 @@ class Connection:
         # What its session was made to observe in rooms that it is not in yet, here.
         self.early: dict[str, set[str]] = {}
         self.close_reason: CloseReason | None = None
+        # It is closed for this reason once what its client has asked for is answered.
+        self.closing: CloseReason | None = None
         self.scheduled = False
         self.batches = False
         self.wants_heartbeat = True

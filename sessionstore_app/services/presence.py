@@ -251,7 +251,9 @@ class Presence:
         if connection.close_reason is not None or session_id in self.hub.in_transit:
             return
         if state == SessionState.CLOSED:
-            connection.close(CloseReason.__members__.get(reason, CloseReason.CONNECTION_LOST))
+            # Who ended it is answered first.
+            if not self.hub.served.is_spared(connection):
+                connection.close(CloseReason.__members__.get(reason, CloseReason.CONNECTION_LOST))
         elif connection.session is not None and generation != connection.session.generation:
             connection.close(CloseReason.SESSION_TAKEN_OVER)
         elif state == SessionState.DISCONNECTED or node_id != self.hub.node_id:

@@ -65,6 +65,10 @@ class Served:
             if not self._spared[connection]:
                 del self._spared[connection]
 
+    def is_spared(self, connection: Connection) -> bool:
+        """True while somebody else is to close it, by and by."""
+        return connection in self._spared or connection.closing is not None
+
     def get(self, session_id: str) -> Connection | None:
         """The socket of a session, if it is served here."""
         return self._connections.get(session_id)
@@ -114,7 +118,7 @@ class Served:
     def _close(self, connection: Connection, reason: CloseReason) -> None:
         for spared in self._spared.get(connection, ()):
             spared.reason = reason
-        if connection not in self._spared:
+        if not self.is_spared(connection):
             connection.close(reason)
 
     def _try_to_update(self, connection: Connection, change: SessionChange) -> None:

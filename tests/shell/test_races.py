@@ -9,6 +9,7 @@ from typing import Any
 from sessionstore_app import mint_token
 from tests.support.copies import converge
 from tests.support.guests import Guests
+from tests.support.server import running
 from tests.support.wire import Params, Wire, result_of, within
 
 CLIENTS = 50
@@ -208,3 +209,22 @@ async def test_a_session_that_closes_in_a_batch_is_closed_for_the_rest_of_it(gue
     assert "error" in replies[3]
     assert (await witness.call("room.snapshot", room=room))["entries"] == []
     assert (await witness.call("room.peers", room=room))["count"] == 1
+
+
+async def test_who_closes_its_session_is_answered_first_whenever_the_process_looks_at_what_it_serves(room: str) -> None:
+    """The record says already that it has ended, and the rest of its batch is still being worked at."""
+    with running(settings={"NODE_RENEW_SECONDS": 0.02}) as server:
+        async with Guests(server) as guests:
+            holder = await guests.open(token=mint_token("ann", permissions=["acquire_lock"]))
+            await holder.call("lock.acquire", name=room)
+            for number in range(5):
+                wire = await guests.open(token=mint_token("bo", permissions=["acquire_lock"]))
+                # Whoever is gone waits for no lock, however long it was ready to.
+                wait = {"timeout_seconds": 0.3} if number % 2 else {}
+                calls: list[tuple[str, Params]] = [("lock.acquire", {"name": room, **wait}), ("session.close", {})]
+                sent = [{"jsonrpc": "2.0", "id": n, "method": m, "params": p} for n, (m, p) in enumerate(calls)]
+                wire.write(json.dumps(sent))
+                await wire.expect_closed(4004)
+                replies = {reply["id"]: reply for frame in wire.frames if isinstance(frame, list) for reply in frame}
+                assert replies.keys() == {0, 1}, number
+                assert replies[1]["result"] == {}
