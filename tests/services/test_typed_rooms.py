@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -211,16 +211,17 @@ async def test_what_a_leaver_owns_stays_and_what_names_it_goes(process: Process)
 
 
 @pytest.fixture
-async def both(settings: Settings) -> AsyncIterator[Process]:
+def two_backends(settings: Settings) -> Iterator[None]:
     """Rooms of a type are in this process's memory, all others in the database."""
     settings.SESSIONSTORE = {**settings.SESSIONSTORE, "BACKENDS": {"default": DATABASE, "quick": MEMORY}}
     with declaring(kind(backend="quick", timed=Key(ttl=60))):
-        started = Process()
-        await started.start()
-        started.acts()
-        yield started
-        hub.set_running(None)
-        await started.stop()
+        yield
+
+
+@pytest.fixture
+async def both(two_backends: None, process: Process) -> Process:
+    """A process that was started where there are two."""
+    return process
 
 
 async def held_by(alias: str) -> set[str]:
