@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -72,12 +73,51 @@ async def _tell_changes(
     del rooms[room]
 
 
-async def roster_changed(change: RosterChange) -> None:
-    """Somebody came to a room or left it."""
-    if change.lost_its_last:
-        await _tell(change.room, "on_last_peer")
-    if change.got_its_first:
-        await _tell(change.room, "on_first_peer")
+# Rooms whose hooks are being told who came and went, with what they are told next. It ends with the server.
+_Lined = tuple[asyncio.Event, Definition, str]
+_present: WeakKeyDictionary[Hub, dict[str, deque[_Lined]]] = WeakKeyDictionary()
+
+
+def line_up(changes: Sequence[RosterChange], ready: asyncio.Event) -> bool:
+    """Have the server that runs here tell the hooks that rooms filled and emptied, once that is `ready`: each room in
+    the order of the calls. False where no server runs: then the caller has to `tell` them.
+    """
+    server = _server()
+    if server is None:
+        return False
+    rooms = _present.setdefault(server, {})
+    for room, definition, name in _presence(changes):
+        if room not in rooms:
+            rooms[room] = deque()
+            server.spawn(_tell_presence(rooms, room))
+        rooms[room].append((ready, definition, name))
+    return True
+
+
+async def _tell_presence(rooms: dict[str, deque[_Lined]], room: str) -> None:
+    while rooms[room]:
+        ready, definition, name = rooms[room].popleft()
+        await ready.wait()
+        await _told(definition, name, (room,))
+    del rooms[room]
+
+
+async def tell(changes: Sequence[RosterChange]) -> None:
+    """Tell the hooks that rooms filled and emptied, and wait for them."""
+    for room, definition, name in _presence(changes):
+        await _told(definition, name, (room,))
+
+
+def _presence(changes: Sequence[RosterChange]) -> Iterator[tuple[str, Definition, str]]:
+    """Rooms that filled or emptied, where their type has a hook for it."""
+    for change in changes:
+        definition = roomtypes.of(change.room)
+        if definition is None:
+            continue
+        if change.lost_its_last and _is_own(definition, "on_last_peer"):
+            yield change.room, definition, "on_last_peer"
+        if change.got_its_first and _is_own(definition, "on_first_peer"):
+            yield change.room, definition, "on_first_peer"
 
 
 def _is_own(definition: Definition, name: str) -> bool:
@@ -89,17 +129,6 @@ def _server() -> Hub | None:
     running = hub.running()
     is_here = running is not None and running.loop is asyncio.get_running_loop() and not ON_CALLERS_CONNECTION.get()
     return running if is_here else None
-
-
-async def _tell(room: str, name: str) -> None:
-    definition = roomtypes.of(room)
-    if definition is None or not _is_own(definition, name):
-        return
-    server, telling = _server(), _told(definition, name, (room,))
-    if server is None:
-        await telling
-    else:
-        server.spawn(telling)
 
 
 async def _told(definition: Definition, name: str, told: Sequence[object]) -> None:

@@ -45,13 +45,20 @@ async def tell(happened: Events) -> None:
 async def _tell(happened: Events) -> None:
     changes = list(happened.rosters.values())
     await announcing.announce(*((change.room, _delta(change)) for change in changes))
-    for cleared in happened.cleared:
-        await _tell_cleared(cleared)
+    are_cleared = asyncio.Event()
+    # Before anything is waited for: what happens next must not be told first.
+    are_hooks_told = roomhooks.line_up(changes, are_cleared)
+    try:
+        for cleared in happened.cleared:
+            await _tell_cleared(cleared)
+    finally:
+        are_cleared.set()
     await announcing.announce_sessions(happened.sessions)
     await announcing.tell_nodes([_lock_told(news) for news in happened.locks])
     for change in changes:
         await _signal_roster(change)
-        await roomhooks.roster_changed(change)
+    if not are_hooks_told:
+        await roomhooks.tell(changes)
     for session_change in happened.sessions:
         await _signal_session(session_change)
 

@@ -297,6 +297,30 @@ async def _has(notes: Notes, number: int) -> bool:
     return len(notes.told) >= number
 
 
+async def test_a_room_is_told_of_in_the_order_in_which_it_happened_and_holds_up_no_other(
+    process: Process, notes: Notes
+) -> None:
+    """Though its hook takes its time, in a thread of its own."""
+    may_go_on = threading.Event()
+    note_last = notes.sync("last")
+
+    def slow(self: Any, room: str) -> None:
+        may_go_on.wait(LIMIT_SECONDS)
+        note_last(self, room)
+
+    with declaring(kind(on_first_peer=notes.sync("first"), on_last_peer=slow)):
+        client = await process.client(ROOM)
+        try:
+            await notes.are(FIRST)
+            await memberships.leave(process.hub, client.connection, ROOM)
+            await client.join(ROOM)
+            await process.client(OTHER)
+            await notes.are(FIRST, ("first", OTHER, []))
+        finally:
+            may_go_on.set()
+        await notes.are(FIRST, ("first", OTHER, []), LAST, FIRST)
+
+
 @pytest.mark.usefixtures("present")
 async def test_neither_a_lost_connection_nor_a_resume_is_told(process: Process, notes: Notes) -> None:
     client = Client(process)
