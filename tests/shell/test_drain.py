@@ -9,13 +9,20 @@ import pytest
 from sessionstore_app.services import drain
 from tests.support.guests import Guests
 from tests.support.http import request
+from tests.support.patience import PER_SECOND
 from tests.support.rows import session_rows
 from tests.support.server import Kind, Server, database, running
-from tests.support.wire import refused_handshake
+from tests.support.wire import Wire, refused_handshake
 
 ROOM = "standup"
-# It takes a second to close so many.
-CROWD = drain.PER_SECOND
+# It takes five seconds to close so many.
+PATIENT = {"DJANGO_SETTINGS_MODULE": "tests.support.patientsettings"}
+CROWD = 5 * PER_SECOND
+
+
+async def _crowd(guests: Guests) -> list[Wire]:
+    """Many, of whom the first and the last are the first and the last to be closed."""
+    return [wire for size in (1, CROWD, 1) for wire in await guests.crowd(ROOM, size)]
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
@@ -32,9 +39,9 @@ async def test_all_are_told_1012_and_are_away_in_the_record(kind: Kind) -> None:
 
 async def test_daphne_which_knows_no_503_tells_who_comes_now_to_come_again() -> None:
     """A 403 would be for good."""
-    with running(kind="daphne") as server:
+    with running(kind="daphne", environment=PATIENT) as server:
         guests = Guests(server)
-        wires = [wire for _ in range(CROWD // 100) for wire in await guests.crowd(ROOM, 100)]
+        wires = await _crowd(guests)
         server.tell_to_stop()
         await wires[0].expect_closed(1012)
         late = await guests.connect()
@@ -43,12 +50,12 @@ async def test_daphne_which_knows_no_503_tells_who_comes_now_to_come_again() -> 
 
 
 async def test_meanwhile_nobody_new_is_let_in_and_those_still_there_are_served() -> None:
-    with running() as server:
+    with running(environment=PATIENT) as server:
         guests = Guests(server)
-        wires = [wire for _ in range(CROWD // 100) for wire in await guests.crowd(ROOM, 100)]
+        wires = await _crowd(guests)
         server.tell_to_stop()
         await wires[0].expect_closed(1012)
-        # All at once: the others follow within the second. The last of them is served to its end.
+        # All at once: the others follow within seconds. The last of them is served to its end.
         written, status, health = await asyncio.gather(
             wires[-1].call("room.set", room=ROOM, key="k", value=1), refused_handshake(server.address), _health(server)
         )
@@ -60,9 +67,12 @@ async def test_meanwhile_nobody_new_is_let_in_and_those_still_there_are_served()
 
 async def test_the_second_sigterm_is_the_servers_own() -> None:
     """Whoever is in a hurry does not wait for the rest."""
-    with running() as server:
-        wires = [wire for _ in range(CROWD // 100) for wire in await Guests(server).crowd(ROOM, 100)]
+    with running(environment=PATIENT) as server:
+        wires = await _crowd(Guests(server))
         server.tell_to_stop()
+        # One that comes sooner is the same, told twice.
+        await wires[0].expect_closed(1012)
+        await asyncio.sleep(drain.SAME_SECONDS)
         await asyncio.to_thread(server.terminate)
         for wire in wires:
             await wire.expect_closed(1012)
