@@ -9,18 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session as DjangoSession
-from django.db import connection, transaction
-from django.test import Client as Browser
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.models import Session
-from sessionstore_app.services import credentials, jobs, logins, loginsignals, record, sessions
+from sessionstore_app.services import credentials, jobs, logins, record, sessions
 from sessionstore_app.services.identity import Login, by_session_key, session_store
 from sessionstore_app.services.policy import PERMISSIONS
-from tests.services.processes import Client, Process, settled
+from tests.services.people import (
+    deactivate,
+    does,
+    holds,
+    is_closed,
+    key_of,
+    log_in,
+    page,
+    permission,
+    staff_group,
+    user,
+)
+from tests.services.processes import Client, Process
 from tests.support.layers import DeafLayer
 from tests.unit.backends.faultycaches import Scripted
 
@@ -28,63 +39,10 @@ if TYPE_CHECKING:
     from pytest_django import Settings
 
 Pair = tuple[Process, Process]
-REVOKED = 4014
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
     "sessions": {"BACKEND": "tests.unit.backends.faultycaches.Scripted", "LOCATION": "django sessions"},
 }
-
-
-def _permission(codename: str) -> Permission:
-    return Permission.objects.get(content_type__app_label="sessionstore_app", codename=codename)
-
-
-def _log_in(name: str) -> str:
-    """A user who is new, in group `staff`, which may see sessions; the key of the Django session."""
-    user = User.objects.create_user(name)
-    group, is_new = Group.objects.get_or_create(name="staff")
-    if is_new:
-        group.permissions.add(_permission("view_session"))
-    user.groups.add(group)
-    browser = Browser()
-    browser.force_login(user)
-    key = browser.session.session_key
-    assert key is not None
-    return key
-
-
-async def _page(process: Process, name: str, key: str = "") -> Client:
-    """A page of the user on a socket of this process."""
-    key = key or await sync_to_async(_log_in)(name)
-    who = await sync_to_async(by_session_key)(key)
-    assert who.principal == name
-    client = Client(process)
-    process.acts()
-    await sessions.open_session(process.hub, client.connection, who, login=Login(key, who))
-    return client
-
-
-async def _does(process: Process, act: Callable[[], object]) -> None:
-    """What a view of this process does to users."""
-    process.acts()
-    await sync_to_async(act)()
-    await settled([process])
-
-
-def _holds(client: Client, roles: set[str], permissions: set[str]) -> bool:
-    session = client.connection.session
-    who = None if session is None else session.identity
-    return who is not None and who.roles == roles and who.permissions == permissions
-
-
-def _is_closed(client: Client) -> bool:
-    return client.closed_with == REVOKED
-
-
-def _deactivate(name: str) -> None:
-    user = User.objects.get(username=name)
-    user.is_active = False
-    user.save()
 
 
 # --- told to another process
@@ -92,20 +50,12 @@ def _deactivate(name: str) -> None:
 
 async def test_t4_a_user_deactivated_by_one_process_is_closed_by_the_other(pair: Pair) -> None:
     here, there = pair
-    ann, bo = await _page(there, "ann"), await _page(there, "bo")
-    await _does(here, partial(_deactivate, "ann"))
-    await ann.until(partial(_is_closed, ann), "it is closed")
+    ann, bo = await page(there, "ann"), await page(there, "bo")
+    await does(here, partial(deactivate, "ann"))
+    await ann.until(partial(is_closed, ann), "it is closed")
     assert bo.closed_with is None
     await there.presence.look_at_all()
-    assert (bo.closed_with, _holds(bo, {"staff"}, {"view_session"})) == (None, True)
-
-
-def _ann() -> User:
-    return User.objects.get(username="ann")
-
-
-def _staff() -> Group:
-    return Group.objects.get(name="staff")
+    assert (bo.closed_with, holds(bo, {"staff"}, {"view_session"})) == (None, True)
 
 
 SEEN = {"view_session"}
@@ -121,13 +71,13 @@ GROUP_ACTS: dict[str, tuple[Act, set[str], set[str]]] = {
     "group deleted": (lambda ann, staff: staff.delete(), set(), set()),
     "groups deleted": (lambda ann, staff: Group.objects.all().delete(), set(), set()),
     "group renamed": (lambda ann, staff: _rename(staff, "crew"), {"crew"}, SEEN),
-    "group may less": (lambda ann, staff: staff.permissions.remove(_permission("view_session")), {"staff"}, set()),
+    "group may less": (lambda ann, staff: staff.permissions.remove(permission("view_session")), {"staff"}, set()),
     "group may nothing": (lambda ann, staff: staff.permissions.clear(), {"staff"}, set()),
-    "no group may": (lambda ann, staff: _permission("view_session").group_set.clear(), {"staff"}, set()),
-    "this group may not": (lambda ann, staff: _permission("view_session").group_set.remove(staff), {"staff"}, set()),
-    "given": (lambda ann, staff: ann.user_permissions.add(_permission("acquire_lock")), {"staff"}, LOCKING),
-    "given to it": (lambda ann, staff: _permission("acquire_lock").user_set.add(ann), {"staff"}, LOCKING),
-    "group may more": (lambda ann, staff: staff.permissions.add(_permission("acquire_lock")), {"staff"}, LOCKING),
+    "no group may": (lambda ann, staff: permission("view_session").group_set.clear(), {"staff"}, set()),
+    "this group may not": (lambda ann, staff: permission("view_session").group_set.remove(staff), {"staff"}, set()),
+    "given": (lambda ann, staff: ann.user_permissions.add(permission("acquire_lock")), {"staff"}, LOCKING),
+    "given to it": (lambda ann, staff: permission("acquire_lock").user_set.add(ann), {"staff"}, LOCKING),
+    "group may more": (lambda ann, staff: staff.permissions.add(permission("acquire_lock")), {"staff"}, LOCKING),
     "superuser": (lambda ann, staff: _promote(ann), {"staff"}, set(PERMISSIONS)),
 }
 
@@ -137,9 +87,9 @@ def _rename(group: Group, name: str) -> None:
     group.save()
 
 
-def _promote(user: User) -> None:
-    user.is_superuser = True
-    user.save()
+def _promote(who: User) -> None:
+    who.is_superuser = True
+    who.save()
 
 
 @pytest.mark.parametrize("what", GROUP_ACTS)
@@ -148,11 +98,11 @@ async def test_t4_whatever_is_done_to_groups_and_permissions_is_felt_in_the_othe
 ) -> None:
     act, roles, permissions = GROUP_ACTS[what]
     here, there = pair
-    ann = await _page(there, "ann")
+    ann = await page(there, "ann")
     outside = await sync_to_async(User.objects.create_user)("outside")
-    other = await _page(there, "outside", await sync_to_async(_key_of)(outside))
-    await _does(here, lambda: act(_ann(), _staff()))
-    await ann.until(partial(_holds, ann, roles, permissions), f"it holds {roles} and {permissions}")
+    other = await page(there, "outside", await sync_to_async(key_of)(outside))
+    await does(here, lambda: act(user("ann"), staff_group()))
+    await ann.until(partial(holds, ann, roles, permissions), f"it holds {roles} and {permissions}")
     await ann.until(lambda: bool(ann.heard("session.changed")), "its client is told")
     told = ann.heard("session.changed")[-1]
     assert (set(told["roles"]), set(told["permissions"])) == (roles, permissions)
@@ -161,30 +111,22 @@ async def test_t4_whatever_is_done_to_groups_and_permissions_is_felt_in_the_othe
     assert other.heard("session.changed") == []
 
 
-def _key_of(user: User) -> str:
-    browser = Browser()
-    browser.force_login(user)
-    key = browser.session.session_key
-    assert key is not None
-    return key
-
-
 async def test_t4_what_the_bus_lost_is_found_by_the_look_at_all(pair: Pair, deaf_layer: DeafLayer) -> None:
     here, there = pair
-    ann, bo = await _page(there, "ann"), await _page(there, "bo")
+    ann, bo = await page(there, "ann"), await page(there, "bo")
     deaf_layer.is_deaf = True
-    await _does(here, partial(_deactivate, "ann"))
+    await does(here, partial(deactivate, "ann"))
     deaf_layer.is_deaf = False
     assert ann.closed_with is None
     await there.presence.look_at_all()
-    await ann.until(partial(_is_closed, ann), "it is closed")
+    await ann.until(partial(is_closed, ann), "it is closed")
     assert bo.closed_with is None
 
 
 @pytest.mark.parametrize("act", ["deleted", "expired", "quietly out of the group"])
 async def test_t4_what_no_signal_tells_of_is_found_by_the_look_at_all(pair: Pair, act: str) -> None:
     _, there = pair
-    ann = await _page(there, "ann")
+    ann = await page(there, "ann")
     acts: dict[str, Callable[[], object]] = {
         "deleted": lambda: DjangoSession.objects.all()._raw_delete("default"),
         "expired": lambda: DjangoSession.objects.update(expire_date="2001-01-01T00:00:00Z"),
@@ -193,21 +135,21 @@ async def test_t4_what_no_signal_tells_of_is_found_by_the_look_at_all(pair: Pair
     await sync_to_async(acts[act])()
     await there.presence.look_at_all()
     if act == "quietly out of the group":
-        await ann.until(partial(_holds, ann, set(), set()), "it holds nothing")
+        await ann.until(partial(holds, ann, set(), set()), "it holds nothing")
     else:
-        await ann.until(partial(_is_closed, ann), "it is closed")
+        await ann.until(partial(is_closed, ann), "it is closed")
 
 
 async def test_t4_a_change_between_the_first_look_and_the_record_is_found_at_once(pair: Pair) -> None:
     """Nobody could be told of it: the session was not in the record yet."""
     _, there = pair
-    key = await sync_to_async(_log_in)("ann")
+    key = await sync_to_async(log_in)("ann")
     who = await sync_to_async(by_session_key)(key)
-    await sync_to_async(_deactivate)("ann")
+    await sync_to_async(deactivate)("ann")
     client = Client(there)
     there.acts()
     await sessions.open_session(there.hub, client.connection, who, login=Login(key, who))
-    await client.until(partial(_is_closed, client), "it is closed")
+    await client.until(partial(is_closed, client), "it is closed")
 
 
 async def test_t4_many_are_looked_at_a_page_at_a_time(
@@ -217,16 +159,16 @@ async def test_t4_many_are_looked_at_a_page_at_a_time(
     monkeypatch.setattr(credentials, "PAGE", 2)
     _, there = pair
     names = [f"user{number}" for number in range(5)]
-    clients = [await _page(there, name) for name in names]
+    clients = [await page(there, name) for name in names]
     await sync_to_async(User.objects.filter(username__in=names[1:]).update)(is_active=False)
     await there.presence.look_at_all()
     for client in clients[1:]:
-        await client.until(partial(_is_closed, client), "it is closed")
+        await client.until(partial(is_closed, client), "it is closed")
     assert clients[0].closed_with is None
 
 
 async def test_t4_a_page_of_any_size_is_a_few_queries(pair: Pair) -> None:
-    keys = [await sync_to_async(_log_in)(f"user{number}") for number in range(12)]
+    keys = [await sync_to_async(log_in)(f"user{number}") for number in range(12)]
     found = [await sync_to_async(by_session_key)(key) for key in keys]
     known = [Login(key, who) for key, who in zip(keys, found, strict=True)]
 
@@ -236,7 +178,7 @@ async def test_t4_a_page_of_any_size_is_a_few_queries(pair: Pair) -> None:
         return len(queries)
 
     assert await sync_to_async(look)() == 5
-    await sync_to_async(_deactivate)("user7")
+    await sync_to_async(deactivate)("user7")
     answers = await sync_to_async(logins.look)(known)
     others = {position: answer for position, answer in enumerate(answers) if answer is not None}
     assert list(others) == [7]
@@ -250,7 +192,7 @@ async def test_t4_a_database_that_is_away_closes_nobody_and_is_asked_again(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, there = pair
-    ann, bo = await _page(there, "ann"), await _page(there, "bo")
+    ann, bo = await page(there, "ann"), await page(there, "bo")
     await sync_to_async(User.objects.filter(username="ann").update)(is_active=False)
 
     def away(known: object) -> list[object]:
@@ -263,7 +205,7 @@ async def test_t4_a_database_that_is_away_closes_nobody_and_is_asked_again(
     assert "could not be found out yet: Unavailable" in caplog.text
     there.acts()
     await there.presence.renew()
-    await ann.until(partial(_is_closed, ann), "it is closed")
+    await ann.until(partial(is_closed, ann), "it is closed")
     assert bo.closed_with is None
 
 
@@ -291,8 +233,8 @@ async def test_t4_a_cache_that_is_away_is_no_logout(
 ) -> None:
     """Django's engine says that there is no such session then, and some caches say nothing of their failures."""
     _, there = pair
-    key = await sync_to_async(_log_in)("ann")
-    ann, bo = await _page(there, "ann", key), await _page(there, "bo")
+    key = await sync_to_async(log_in)("ann")
+    ann, bo = await page(there, "ann", key), await page(there, "bo")
     await there.presence.look_at_all()
     cached.before = {"get": fails, "set": fails}
     await there.presence.look_at_all()
@@ -303,7 +245,7 @@ async def test_t4_a_cache_that_is_away_is_no_logout(
     await sync_to_async(_flush)(key)
     there.acts()
     await there.presence.renew()
-    await ann.until(partial(_is_closed, ann), "it is closed")
+    await ann.until(partial(is_closed, ann), "it is closed")
     assert bo.closed_with is None
 
 
@@ -316,8 +258,8 @@ async def test_t4_one_login_that_cannot_be_looked_at_keeps_no_other_open(
 ) -> None:
     """A fault of a project's own engine or user model, say."""
     _, there = pair
-    key = await sync_to_async(_log_in)("ann")
-    broken, bo, cy = await _page(there, "ann", key), await _page(there, "bo"), await _page(there, "cy")
+    key = await sync_to_async(log_in)("ann")
+    broken, bo, cy = await page(there, "ann", key), await page(there, "bo"), await page(there, "cy")
     await sync_to_async(User.objects.exclude(username="cy").update)(is_active=False)
 
     broken_ones: list[str] = []
@@ -330,17 +272,17 @@ async def test_t4_one_login_that_cannot_be_looked_at_keeps_no_other_open(
 
     monkeypatch.setattr(logins, "by_session_key", ask)
     there.presence.look_again([broken.connection, bo.connection])
-    await bo.until(partial(_is_closed, bo), "it is closed")
+    await bo.until(partial(is_closed, bo), "it is closed")
     await sync_to_async(User.objects.update)(is_active=False)
     there.presence.look_again([cy.connection])
-    await cy.until(partial(_is_closed, cy), "it is closed")
+    await cy.until(partial(is_closed, cy), "it is closed")
     assert broken.closed_with is None
     # Behind its opening and when it was said, not again and again.
     assert 1 <= len(broken_ones) <= 2
     monkeypatch.undo()
     there.acts()
     await there.presence.renew()
-    await broken.until(partial(_is_closed, broken), "it is closed, too")
+    await broken.until(partial(is_closed, broken), "it is closed, too")
 
 
 async def test_t4_a_row_that_is_held_keeps_no_other_session_open_and_the_last_answer_counts(
@@ -348,7 +290,7 @@ async def test_t4_a_row_that_is_held_keeps_no_other_session_open_and_the_last_an
 ) -> None:
     """Ann leaves a group and comes back while the first of that cannot be recorded yet."""
     here, there = pair
-    ann, bo = await _page(there, "ann"), await _page(there, "bo")
+    ann, bo = await page(there, "ann"), await page(there, "bo")
     held, let_go = asyncio.Event(), asyncio.Event()
     run = record.run
 
@@ -359,101 +301,12 @@ async def test_t4_a_row_that_is_held_keeps_no_other_session_open_and_the_last_an
         return await run(job)
 
     monkeypatch.setattr(record, "run", hold)
-    await _does(here, lambda: _ann().groups.set([]))
+    await does(here, lambda: user("ann").groups.set([]))
     await asyncio.wait_for(held.wait(), 10)
-    await _does(here, lambda: _ann().groups.add(_staff()))
-    await _does(here, partial(_deactivate, "bo"))
-    await bo.until(partial(_is_closed, bo), "it is closed")
+    await does(here, lambda: user("ann").groups.add(staff_group()))
+    await does(here, partial(deactivate, "bo"))
+    await bo.until(partial(is_closed, bo), "it is closed")
     let_go.set()
     await ann.until(lambda: len(ann.heard("session.changed")) == 2, "both are told")
     assert [told["roles"] for told in ann.heard("session.changed")] == [[], ["staff"]]
-    await ann.until(partial(_holds, ann, {"staff"}, {"view_session"}), "it holds both again")
-
-
-# --- what a save costs, and what it cannot be broken by
-
-
-def _saved(user: User, **options: Any) -> int:
-    with CaptureQueriesContext(connection) as queries:
-        user.save(**options)
-    return len(queries)
-
-
-async def test_t4_a_login_that_saves_when_it_was_asks_nothing(pair: Pair) -> None:
-    user = await sync_to_async(User.objects.create_user)("ann")
-    assert await sync_to_async(_saved)(user, update_fields=["last_login"]) == 1
-    assert await sync_to_async(_saved)(user, update_fields=["last_login", "is_active"]) == 2
-
-
-async def test_t4_what_one_transaction_does_to_many_is_told_at_once(pair: Pair) -> None:
-    """A site that logs everybody out must not ask for each of them."""
-    here, there = pair
-    clients = [await _page(there, f"user{number}") for number in range(5)]
-
-    def log_everybody_out() -> list[str]:
-        with CaptureQueriesContext(connection) as queries:
-            DjangoSession.objects.all().delete()
-        return [query["sql"] for query in queries]
-
-    here.acts()
-    asked = await sync_to_async(log_everybody_out)()
-    assert len([statement for statement in asked if "sessionstore_app_session" in statement]) == 1
-    for client in clients:
-        await client.until(partial(_is_closed, client), "it is closed")
-
-
-async def test_t4_sessions_of_many_are_found_and_told_of_a_page_at_a_time(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loginsignals, "PAGE", 2)
-    here, there = pair
-    clients = [await _page(there, f"user{number}") for number in range(5)]
-    await _does(here, lambda: _staff().user_set.set([]))
-    for client in clients:
-        await client.until(partial(_holds, client, set(), set()), "it holds nothing")
-
-
-@pytest.mark.parametrize("what", ["save", "delete", "log out", "leave"])
-async def test_t4_whatever_is_wrong_with_the_record_no_save_fails(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, what: str
-) -> None:
-    key = await sync_to_async(_log_in)("ann")
-
-    def away(*arguments: object) -> None:
-        raise RuntimeError("no record")
-
-    monkeypatch.setattr(loginsignals, "_served", away)
-
-    def log_out() -> None:
-        browser = Browser()
-        browser.cookies["sessionid"] = key
-        browser.logout()
-
-    acts: dict[str, Callable[[], object]] = {
-        "save": partial(_deactivate, "ann"),
-        "delete": lambda: _ann().delete(),
-        "log out": log_out,
-        "leave": lambda: _staff().delete(),
-    }
-    await sync_to_async(acts[what])()
-    assert "Open sockets were not told that a login may have changed: RuntimeError" in caplog.text
-
-
-async def test_t4_what_is_told_in_a_transaction_waits_for_its_end(pair: Pair) -> None:
-    """Rolled back, it is told to nobody; nor is what a savepoint took with it."""
-    here, there = pair
-    ann = await _page(there, "ann")
-
-    def come_to_nothing() -> None:
-        with transaction.atomic():
-            with transaction.atomic():
-                _staff().delete()
-                _deactivate("ann")
-                transaction.set_rollback(True)
-            group = Group.objects.create(name="later")
-            _ann().groups.add(group)
-
-    await _does(here, come_to_nothing)
-    await ann.until(partial(_holds, ann, {"staff", "later"}, {"view_session"}), "it holds both")
-    assert [set(told["roles"]) for told in ann.heard("session.changed")] == [{"staff", "later"}]
-    assert ann.closed_with is None
+    await ann.until(partial(holds, ann, {"staff"}, {"view_session"}), "it holds both again")
