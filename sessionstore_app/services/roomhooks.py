@@ -73,8 +73,9 @@ async def _tell_changes(
     del rooms[room]
 
 
-# Rooms whose hooks are being told who came and went, with what they are told next. It ends with the server.
+# When a hook may be told, its type and its name.
 _Lined = tuple[asyncio.Event, Definition, str]
+# Rooms whose hooks are being told that they filled or emptied, with what is told next. It ends with the server.
 _present: WeakKeyDictionary[Hub, dict[str, deque[_Lined]]] = WeakKeyDictionary()
 
 
