@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog,
 
 from tests.e2e.chromium import LIMIT_MS, launched
 from tests.e2e.window import Window
-from tests.support.network import network_to_oneself
+from tests.support.network import network_as_it_is
 from tests.support.server import Server, running
 
 # A host, a speaker and a guest.
@@ -79,7 +79,7 @@ class Windows:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    with network_to_oneself(), launched() as started:
+    with network_as_it_is(), launched() as started:
         yield started
 
 

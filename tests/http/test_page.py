@@ -16,7 +16,7 @@ from playwright.sync_api import Browser
 from sessionstore_app import methodspage
 from sessionstore_app.protocol.openrpc import document
 from tests.e2e.chromium import launched
-from tests.support.network import network_to_oneself
+from tests.support.network import network_as_it_is
 from tests.support.server import Server
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7|add:7 }}&amp;"
@@ -127,7 +127,7 @@ def test_schemas_are_put_into_words(schema: dict[str, Any], said: str) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with network_to_oneself(), launched() as found:
+    with network_as_it_is(), launched() as found:
         yield found
 
 
