@@ -5,7 +5,8 @@ commit is shared by whoever writes at the same time, and a slow query elsewhere 
 thread and its connection live only while there is work.
 
 A caller that is itself inside a transaction (a view under `atomic`, a test) must not be committed by somebody else:
-its jobs run at once, on its own connection.
+its jobs run at once, on its own connection. So do those of all synchronous code; where that is in no transaction, it
+stands in line for rows that others hold, as it delays nobody else.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from sessionstore_app.backends.worker import Worker
 from sessionstore_app.core.errors import Unavailable
 
 # For how long PostgreSQL waits for a row that another transaction holds; then the job is put off.
-_LOCK_TIMEOUT = "20ms"
+_LOCK_TIMEOUT_MS = 20
 # PostgreSQL's code for a lock that was not had in time.
 _LOCK_NOT_AVAILABLE = "55P03"
 _HELD_TOO_LONG = "Another transaction holds the data for too long."
@@ -193,7 +194,7 @@ class GroupCommit:
             return [unavailable(error) if isinstance(error, DatabaseError | InterfaceError) else error]
 
     def _change(self, connection: BaseDatabaseWrapper, batch: Sequence[Attempted], *, own: bool) -> list[Outcome]:
-        with transaction.atomic(using=connection.alias), nullcontext() if own else _hardly_waiting(connection):
+        with transaction.atomic(using=connection.alias), nullcontext() if own else _waiting_so_long(connection):
             if own and connection.vendor == "postgresql":
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT")
@@ -272,13 +273,20 @@ def _make_ready(connection: BaseDatabaseWrapper, *, own: bool) -> None:
         connection.transaction_mode = "IMMEDIATE"  # type: ignore[attr-defined]  # of SQLite's wrapper only
     elif own and connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
+            cursor.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT_MS}ms'")
+
+
+def stands_in_line(connection: BaseDatabaseWrapper) -> bool:
+    """True, inside the transaction of a job, for a synchronous caller that was in none: it holds nothing that others
+    could want, so it waits for rows in its turn. Who only tries again and again may never find them free.
+    """
+    return ON_CALLERS_CONNECTION.get() and not connection.savepoint_ids
 
 
 @contextmanager
-def _hardly_waiting(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """On a caller's connection as on the thread's own, nothing waits long for a row; what the caller has set about that
-    holds again afterwards, also where the transaction is rolled back to here.
+def _waiting_so_long(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """On a caller's connection nothing waits long for a row, as on the thread's own, unless it stands in line. What the
+    caller has set about that holds again afterwards, also where the transaction is rolled back to here.
     """
     if connection.vendor != "postgresql":
         yield
@@ -286,7 +294,8 @@ def _hardly_waiting(connection: BaseDatabaseWrapper) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute("SHOW lock_timeout")
         (before,) = cursor.fetchone()
-        cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+        timeout_ms = round(PATIENCE_SECONDS * 1_000) if stands_in_line(connection) else _LOCK_TIMEOUT_MS
+        cursor.execute(f"SET LOCAL lock_timeout = '{timeout_ms}ms'")
         yield
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])
 

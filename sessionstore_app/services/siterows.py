@@ -19,8 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, QuerySet
 
 from sessionstore_app import conf
-from sessionstore_app.backends.groupcommit import ON_CALLERS_CONNECTION, GroupCommit, Locked, Outcome, unavailable
-from sessionstore_app.backends.waiting import PATIENCE_SECONDS
+from sessionstore_app.backends.groupcommit import GroupCommit, Locked, Outcome, stands_in_line, unavailable
 from sessionstore_app.core import site
 from sessionstore_app.core.errors import SessionStoreError, VersionConflict
 from sessionstore_app.core.site import SiteSessionInfo
@@ -149,16 +148,6 @@ def _lock(
     return rows.select_for_update(skip_locked=skips)
 
 
-def _may_wait(connection: BaseDatabaseWrapper) -> bool:
-    """True for a synchronous caller that is in no transaction: it holds nothing, and stands in line for its turn."""
-    if not ON_CALLERS_CONNECTION.get() or connection.savepoint_ids:
-        return False
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{round(PATIENCE_SECONDS * 1_000)}ms'")
-    return True
-
-
 class Batch:
     """The sessions that some jobs touch, locked, and what becomes of them.
 
@@ -171,7 +160,7 @@ class Batch:
         jobs = list(jobs)
         deleted = {uuid for job in jobs if isinstance(job, Delete) for uuid in job.uuids}
         changed = {uuid for job in jobs if isinstance(job, Update) or _is_named(job) for uuid in job.touches}
-        self._waits = bool(changed or deleted) and _may_wait(connection)
+        self._waits = stands_in_line(connection)
         self.sessions = {info.uuid: info for info in self._locked(changed)}
         counts = {info.uuid: info.update_count for info in self.sessions.values()}
         self._before = {**counts, **self._counts(deleted - changed)}

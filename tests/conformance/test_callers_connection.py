@@ -1,8 +1,10 @@
-"""Callers that are inside a transaction of their own: what is done on their connection never waits long for others."""
+"""On a caller's own connection nothing waits long for others inside a transaction; outside it stands in line."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,12 +14,17 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from sessionstore_app.backends import groupcommit
+from sessionstore_app.backends.database import DatabaseBackend
+from sessionstore_app.backends.stores import EntriesStore
 from sessionstore_app.core.errors import Unavailable
+from sessionstore_app.core.limits import StoreLimits
 from sessionstore_app.models import Room
 from sessionstore_app.services import bridge
+from sessionstore_app.testing.storecontract import made
 
 pytestmark = pytest.mark.postgres
 THEIRS = "17s"
+LIMIT_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,15 @@ def _made_elsewhere(url: str, name: str) -> Iterator[None]:
         other.rollback()
 
 
+def _until_it_waits(postgres: psycopg.Connection, caller: Future[None]) -> None:
+    """Until somebody waits for a lock."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    give_up_at = time.monotonic() + LIMIT_SECONDS
+    while postgres.execute(waiting).fetchone() != (1,):
+        assert not caller.done(), "it did not stand in line"
+        assert time.monotonic() < give_up_at, "nobody stands in line"
+
+
 def _lock_timeout(alias: str) -> str:
     with connections[alias].cursor() as cursor:
         cursor.execute("SHOW lock_timeout")
@@ -90,3 +106,23 @@ def test_outside_a_transaction_it_is_the_same(
         bridge.run(commit.run(Make("new")))
     assert _lock_timeout(postgres) == "0"
     assert bridge.run(commit.run(Make("new"))) == "new"
+
+
+def test_s9_outside_a_transaction_a_caller_stands_in_line(postgres: str, postgres_url: str) -> None:
+    """As other threads would, which take turns: who only tried again and again might never find the row free."""
+    store = EntriesStore(DatabaseBackend({"using": postgres}))
+    space = bridge.run(made(store))
+
+    def write() -> None:
+        try:
+            bridge.run(store.set(space, "a", "1", StoreLimits()))
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(postgres_url) as other:
+        other.execute("SELECT 1 FROM sessionstore_app_space WHERE name = %s FOR UPDATE", [space])
+        caller = pool.submit(write)
+        _until_it_waits(other, caller)
+        other.rollback()
+        caller.result(LIMIT_SECONDS)
+    assert bridge.run(store.get(space, "a")) == "1"

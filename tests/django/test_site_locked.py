@@ -16,7 +16,6 @@ from pytest_django import DjangoDbBlocker
 
 from sessionstore_app import errors
 from sessionstore_app.backends import groupcommit
-from sessionstore_app.services import siterows
 from sessionstore_app.services.site import site_sessions
 from tests.support.aliases import cut_off
 from tests.support.sites import ALIAS, LIMIT_SECONDS, age, at_once, migrated, site_alias  # noqa: F401  # a fixture
@@ -107,8 +106,7 @@ def test_a_synchronous_caller_stands_in_line(act: str) -> None:
 
 
 def test_a_synchronous_caller_that_stands_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (groupcommit, siterows):
-        monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(groupcommit, "PATIENCE_SECONDS", 0.1)
     held = site_sessions.create({}).key
     with held_elsewhere(lambda: site_sessions.update(held, {"a": 1})), pytest.raises(errors.Unavailable):
         site_sessions.update(held, {"b": 2})
