@@ -1,6 +1,7 @@
 """One socket as the rest of the process sees it: a slotted object with `put` and an outbox.
 
-What is put during a tick of the loop leaves at its end, in order. A peer that cannot keep up delays nobody and is not
+What is put during a tick of the loop leaves at its end, in order; a change that nothing waits to leave before, or with,
+goes at once, for that is what a room sends to each of its peers. A peer that cannot keep up delays nobody and is not
 buffered without bound: while its transport holds a `send` back, or too much is unacknowledged, it is only noted which
 keys changed, and their newest values leave when it drains. Replies and heartbeats are not held back by missing acks,
 for they are what the client asked for and answers to.
@@ -191,16 +192,43 @@ class Connection:
 
     def put_changes(self, room: str, epoch: str, version: int, text: str, changes: Mapping[str, str]) -> None:
         """Send a `room.changed` frame, or note its changes (key → entry as text) while behind."""
-        if self._behind is None and not self.is_behind:
-            self.put(text)
-            return
         if self._behind is None:
+            if self._sent_at_once(text):
+                return
+            if not self.is_behind:
+                self.put(text)
+                return
             self._behind = {}
         noted = self._behind.get(room)
         if noted is None or noted.epoch != epoch:
             noted = self._behind[room] = Behind(epoch)
         noted.version = version
         noted.changes.update(changes)
+
+    def _sent_at_once(self, text: str) -> bool:
+        """Hand a frame to the transport. False if it must take the way of all others: something leaves before it or
+        with it, somebody waits for that, or too much is under way.
+        """
+        size = size_bytes(text)
+        if (
+            self._try_send is None
+            or self._outbox
+            or self.is_corked
+            or self.close_reason is not None
+            # A send waits, or too much was unacknowledged until now.
+            or self._stalled_at is not None
+            or self._changed is not None
+            or (self.batches and len(self.members) + len(self.watched) > 1)
+            or (self.wants_heartbeat and self._sent_bytes + size - self._acked_bytes > self.limit_bytes)
+        ):
+            return False
+        try:
+            is_sent = self._try_send(text)
+        except Exception:  # servers raise what they like at a socket that is gone, and will again
+            return False
+        if is_sent:
+            self._sent_bytes += size
+        return is_sent
 
     def forget_behind(self, room: str, keep: Callable[[str, str], bool] | None = None) -> None:
         """What was noted of the room is no longer wanted, or was given otherwise; `keep` says, of a key and its entry

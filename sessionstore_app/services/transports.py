@@ -34,14 +34,15 @@ def fast_path(send: Any) -> TrySend | None:
 
 
 def _uvicorn(server: Any) -> TrySend:
-    transport, is_writable = server.transport, server.writable.is_set
+    is_writable = server.writable.is_set
+    write, is_closing = server.transport.write, server.transport.is_closing
 
     def try_send(text: str) -> bool:
         if server.close_sent or server.disconnected or not server.handshake_complete or not is_writable():
             return False
-        if transport.is_closing():
+        if is_closing():
             return False
-        transport.write(_frame(text))
+        write(_frame(text))
         return True
 
     return try_send
