@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from sessionstore_app.backends.base import Backend, Due, Reading, is_told
-from sessionstore_app.backends.groupcommit import GroupCommit, Locked, Outcome, stands_in_line, unavailable
+from sessionstore_app.backends.groupcommit import GroupCommit, Locked, Outcome, stand_in_line, unavailable
 from sessionstore_app.backends.tables import (
     ENTRY,
     ENTRY_COLUMNS,
@@ -235,27 +235,28 @@ def _apply(held: _Held | None, job: _Change) -> Outcome:
 def _hold_spaces(
     cursor: CursorWrapper, connection: BaseDatabaseWrapper, spaces: Collection[Space]
 ) -> dict[Space, _Held]:
-    """Lock the rows of the spaces, made where missing. What another transaction has locked is left out,
-    unless the caller stands in line for it.
+    """Lock the rows of the spaces, made where missing. What another transaction has locked is left out, but where a
+    caller stands in line for it.
     """
-    held = _select_spaces(cursor, connection, sorted(spaces))
+    waits = stand_in_line(connection)
+    held = _select_spaces(cursor, connection, sorted(spaces), waits=waits)
     missing = [space for space in sorted(spaces) if space not in held]
     if missing:
         # Either new, or locked elsewhere; inserting the latter would wait for whoever changes them.
         there = _tallies(cursor, missing)
         new = [space for space in missing if space not in there]
         insert(cursor, SPACE, ("name", *TALLY_COLUMNS), [(space, 0, 0, 0, 0, 0) for space in new], SKIP)
-        held |= _select_spaces(cursor, connection, new)
+        held |= _select_spaces(cursor, connection, new, waits=waits)
     return held
 
 
 def _select_spaces(
-    cursor: CursorWrapper, connection: BaseDatabaseWrapper, names: Sequence[Space]
+    cursor: CursorWrapper, connection: BaseDatabaseWrapper, names: Sequence[Space], *, waits: bool
 ) -> dict[Space, _Held]:
     # SQLite has no row locks and needs none: the transaction began with the database's write lock.
     lock = ""
     if connection.features.has_select_for_update_skip_locked:
-        lock = " ORDER BY id FOR UPDATE" + ("" if stands_in_line(connection) else " SKIP LOCKED")
+        lock = " ORDER BY id FOR UPDATE" + ("" if waits else " SKIP LOCKED")
     held: dict[Space, _Held] = {}
     for chunk in chunks(names):
         cursor.execute(

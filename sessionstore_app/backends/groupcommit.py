@@ -5,8 +5,7 @@ commit is shared by whoever writes at the same time, and a slow query elsewhere 
 thread and its connection live only while there is work.
 
 A caller that is itself inside a transaction (a view under `atomic`, a test) must not be committed by somebody else:
-its jobs run at once, on its own connection. So do those of all synchronous code; where that is in no transaction, it
-stands in line for rows that others hold, as it delays nobody else.
+its jobs run at once, on its own connection.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ from sessionstore_app.backends.worker import Worker
 from sessionstore_app.core.errors import Unavailable
 
 # For how long PostgreSQL waits for a row that another transaction holds; then the job is put off.
-_LOCK_TIMEOUT_MS = 20
+_LOCK_TIMEOUT = "20ms"
 # PostgreSQL's code for a lock that was not had in time.
 _LOCK_NOT_AVAILABLE = "55P03"
 _HELD_TOO_LONG = "Another transaction holds the data for too long."
@@ -194,7 +193,7 @@ class GroupCommit:
             return [unavailable(error) if isinstance(error, DatabaseError | InterfaceError) else error]
 
     def _change(self, connection: BaseDatabaseWrapper, batch: Sequence[Attempted], *, own: bool) -> list[Outcome]:
-        with transaction.atomic(using=connection.alias), nullcontext() if own else _waiting_so_long(connection):
+        with transaction.atomic(using=connection.alias), nullcontext() if own else _hardly_waiting(connection):
             if own and connection.vendor == "postgresql":
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT")
@@ -273,20 +272,26 @@ def _make_ready(connection: BaseDatabaseWrapper, *, own: bool) -> None:
         connection.transaction_mode = "IMMEDIATE"  # type: ignore[attr-defined]  # of SQLite's wrapper only
     elif own and connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT_MS}ms'")
+            cursor.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
 
 
-def stands_in_line(connection: BaseDatabaseWrapper) -> bool:
-    """True, inside the transaction of a job, for a synchronous caller that was in none: it holds nothing that others
-    could want, so it waits for rows in its turn. Who only tries again and again may never find them free.
+def stand_in_line(connection: BaseDatabaseWrapper) -> bool:
+    """For a job that holds nothing yet: true if it may wait for its rows, as synchronous code in no transaction may.
+    If that only tried again and again it might never find a row free that many want.
     """
-    return ON_CALLERS_CONNECTION.get() and not connection.savepoint_ids
+    if not ON_CALLERS_CONNECTION.get() or connection.savepoint_ids:
+        return False
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            # A row may be waited for twice: for the turn, then for whoever has it.
+            cursor.execute(f"SET LOCAL lock_timeout = '{round(PATIENCE_SECONDS * 1_000 / 2)}ms'")
+    return True
 
 
 @contextmanager
-def _waiting_so_long(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """On a caller's connection nothing waits long for a row, as on the thread's own, unless it stands in line. What the
-    caller has set about that holds again afterwards, also where the transaction is rolled back to here.
+def _hardly_waiting(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """On a caller's connection as on the thread's own, nothing waits long for a row, not even at the end. What the
+    caller's transaction has set about that holds again afterwards, also where it is rolled back to here.
     """
     if connection.vendor != "postgresql":
         yield
@@ -294,10 +299,10 @@ def _waiting_so_long(connection: BaseDatabaseWrapper) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute("SHOW lock_timeout")
         (before,) = cursor.fetchone()
-        timeout_ms = round(PATIENCE_SECONDS * 1_000) if stands_in_line(connection) else _LOCK_TIMEOUT_MS
-        cursor.execute(f"SET LOCAL lock_timeout = '{timeout_ms}ms'")
+        cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
         yield
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])
+        if connection.savepoint_ids:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])
 
 
 def unavailable(error: DatabaseError | InterfaceError) -> Unavailable:

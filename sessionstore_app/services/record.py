@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
-from sessionstore_app.backends.groupcommit import GroupCommit, Locked, Outcome, stands_in_line, unavailable
+from sessionstore_app.backends.groupcommit import GroupCommit, Locked, Outcome, unavailable
 from sessionstore_app.core.errors import SessionStoreError
 from sessionstore_app.services.batch import Batch
 from sessionstore_app.services.news import Events
@@ -69,7 +69,7 @@ class _Work:
             rooms={name for job in jobs for name in job.rooms},
             locks={name for job in jobs for name in job.locks},
             ending={session_id for job in jobs for session_id in job.ending},
-            waits=stands_in_line(connection) or any(job.waits for job in jobs),
+            waits=any(job.waits for job in jobs),
         )
         outcomes = [_run_job(job, batch) for job in jobs]
         batch.save()

@@ -19,7 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, QuerySet
 
 from sessionstore_app import conf
-from sessionstore_app.backends.groupcommit import GroupCommit, Locked, Outcome, stands_in_line, unavailable
+from sessionstore_app.backends.groupcommit import GroupCommit, Locked, Outcome, stand_in_line, unavailable
 from sessionstore_app.core import site
 from sessionstore_app.core.errors import SessionStoreError, VersionConflict
 from sessionstore_app.core.site import SiteSessionInfo
@@ -160,7 +160,7 @@ class Batch:
         jobs = list(jobs)
         deleted = {uuid for job in jobs if isinstance(job, Delete) for uuid in job.uuids}
         changed = {uuid for job in jobs if isinstance(job, Update) or _is_named(job) for uuid in job.touches}
-        self._waits = stands_in_line(connection)
+        self._waits = bool(changed or deleted) and stand_in_line(connection)
         self.sessions = {info.uuid: info for info in self._locked(changed)}
         counts = {info.uuid: info.update_count for info in self.sessions.values()}
         self._before = {**counts, **self._counts(deleted - changed)}

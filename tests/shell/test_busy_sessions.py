@@ -1,10 +1,7 @@
-"""Acts on sessions whose rows others hold: on many, of which some row is always held (P27), and from server code, which
-stands in line.
-"""
+"""Acts on many sessions while others never leave all of them alone at once (P27): they are done, whole."""
 
 from __future__ import annotations
 
-import asyncio
 import random
 import threading
 import time
@@ -18,8 +15,8 @@ import pytest
 from tests.support.guests import Guests
 from tests.support.postgres import temporary_postgres
 from tests.support.rows import rows
-from tests.support.server import Server, begin, manage, running
-from tests.support.wire import Params, eventually
+from tests.support.server import Server, manage, running
+from tests.support.wire import Params
 
 pytestmark = pytest.mark.postgres
 
@@ -81,28 +78,4 @@ async def test_p27_acts_by_filter_are_done_though_some_session_is_always_busy(se
         assert await staff.call("session.terminate", filter='$Principal is ""') == {"count": 8}
         for person in people:
             await person.expect_closed(4011)
-    await guests.leave()
-
-
-async def test_p27_server_code_stands_in_line_for_a_session(server: Server) -> None:
-    guests = Guests(server)
-    person = await guests.open()
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    act = f"sessions.set_properties({{'turn': 'mine'}}, session_id={person.id!r})"
-    async with await psycopg.AsyncConnection.connect(server.database_url) as other:
-        await other.execute(LOCK, (person.id,))
-        caller = begin("shell", "-c", f"from sessionstore_app import sessions; {act}", database_url=server.database_url)
-
-        async def stands() -> bool:
-            assert caller.poll() is None, caller.communicate()
-            return await (await other.execute(waiting)).fetchone() == (1,)
-
-        await eventually(stands, "it stands in line")
-        await other.rollback()
-        _, failed = await asyncio.to_thread(caller.communicate, timeout=60)
-        assert caller.returncode == 0, failed
-    (kept,) = rows(server, "SELECT properties FROM sessionstore_app_session WHERE id = ?", person.id)
-    assert kept[0]["turn"] == "mine"
-    # The server is shared: others count who is there.
-    await person.call("session.close")
     await guests.leave()
