@@ -209,7 +209,6 @@ class Connection:
         """Hand a frame to the transport. False if it must take the way of all others: something leaves before it or
         with it, somebody waits for that, or too much is under way.
         """
-        size = size_bytes(text)
         if (
             self._try_send is None
             or self._outbox
@@ -219,10 +218,12 @@ class Connection:
             or self._stalled_at is not None
             or self._changed is not None
             or (self.batches and len(self.members) + len(self.watched) > 1)
-            or (self.wants_heartbeat and self._sent_bytes + size - self._acked_bytes > self.limit_bytes)
         ):
             return False
         try:
+            size = size_bytes(text)
+            if self.wants_heartbeat and self._sent_bytes + size - self._acked_bytes > self.limit_bytes:
+                return False
             is_sent = self._try_send(text)
         except Exception:  # servers raise what they like at a socket that is gone, and will again
             return False

@@ -14,6 +14,7 @@ import contextvars
 import logging
 import secrets
 from collections.abc import Callable, Collection, Coroutine, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from sessionstore_app.core import clock
@@ -42,7 +43,7 @@ from sessionstore_app.services.feed import Feed
 from sessionstore_app.services.heartbeat import Heartbeat
 from sessionstore_app.services.layerbus import hub_bus
 from sessionstore_app.services.line import Counters, Line
-from sessionstore_app.services.localroom import LocalRoom
+from sessionstore_app.services.localroom import LocalRoom, Telling
 from sessionstore_app.services.roomhearing import RoomHearing
 from sessionstore_app.services.rosters import Rosters
 from sessionstore_app.services.served import Served
@@ -237,13 +238,21 @@ class Hub:
 
     def _tick(self) -> None:
         dirty, self._dirty = self._dirty, {}
+        later: list[Telling] = []
         for room in dirty:
-            _guarded(room.flush)
+            _guarded(partial(room.flush, later))
             self.counters.deliveries += room.delivered
             room.delivered = 0
         _guarded(self.rosters.flush)
-        touched, self._touched = self._touched, []
+        # Whoever waits for an answer gets it before all others are told what came of it.
+        self._flush_touched()
+        for telling in later:
+            _guarded(telling.tell)
         self._ticking = False
+        self._flush_touched()
+
+    def _flush_touched(self) -> None:
+        touched, self._touched = self._touched, []
         for connection in touched:
             _guarded(connection.flush)
 

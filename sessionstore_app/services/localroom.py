@@ -16,8 +16,26 @@ from sessionstore_app.core.entries import Author, Entry, Epoch
 from sessionstore_app.core.patterns import PatternSet, pattern_set
 from sessionstore_app.core.sights import Sight
 from sessionstore_app.protocol import frames
+from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.events import Changed, RoomEvent, RosterDelta
 from sessionstore_app.services.roommember import Member, View
+
+
+class Telling(NamedTuple):
+    """A `room.changed` frame for connections that nothing else waits for."""
+
+    room: str
+    epoch: Epoch
+    version: int
+    text: str
+    changes: Mapping[str, str]
+    connections: Sequence[Connection]
+
+    def tell(self) -> None:
+        """Send it."""
+        room, epoch, version, text, changes, connections = self
+        for connection in connections:
+            connection.put_changes(room, epoch, version, text, changes)
 
 
 class _Shared(NamedTuple):
@@ -162,8 +180,10 @@ class LocalRoom:
         if following is not None:
             self.hear(following)
 
-    def flush(self) -> None:
-        """Tell the members what changed since the last flush: one frame for each view, whoever many share it."""
+    def flush(self, later: list[Telling] | None = None) -> None:
+        """Tell the members what changed since the last flush: one frame for each view, whoever many share it. With
+        `later`, most are only told by what is added to that: those first whom something else waits for, as an answer.
+        """
         if not self._dirty:
             return
         dirty, self._dirty = self._dirty, {}
@@ -172,22 +192,31 @@ class LocalRoom:
             if view.is_personal:
                 self._tell_each(view, group, dirty, shared)
             else:
-                self._tell_all(view, group, dirty)
+                self._tell_all(view, group, dirty, later)
         for member in list(self._fresh):
             self._tell(member, dirty)
             member.fresh = tuple(item for item in member.fresh if item[0] > self.version)
             if not member.fresh:
                 self._fresh.discard(member)
 
-    def _tell_all(self, view: View, group: Mapping[Member, None], dirty: Mapping[str, _Dirty]) -> None:
+    def _tell_all(
+        self,
+        view: View,
+        group: Mapping[Member, None],
+        dirty: Mapping[str, _Dirty],
+        later: list[Telling] | None,
+    ) -> None:
         """Tell members of one view: encoded once."""
         changes = _shown({key: item.text for key, item in dirty.items() if view.shows(key)}, view.is_masked)
         if changes:
             self.delivered += len(changes) * len(group)
             text = frames.room_changed(self.name, self.epoch, self.version, changes.values())
-            for member in group:
-                if not member.fresh:
-                    member.connection.put_changes(self.name, self.epoch, self.version, text, changes)
+            told = [member.connection for member in group if not member.fresh]
+            if later is not None:
+                idle = [connection for connection in told if not connection.scheduled]
+                later.append(Telling(self.name, self.epoch, self.version, text, changes, idle))
+                told = [connection for connection in told if connection.scheduled]
+            Telling(self.name, self.epoch, self.version, text, changes, told).tell()
 
     def _tell_each(
         self, view: View, group: Mapping[Member, None], dirty: Mapping[str, _Dirty], shared: dict[object, _Shared]

@@ -1,16 +1,22 @@
-"""A change goes to the transport at once, unless something leaves before it or with it, or the peer is behind."""
+"""A change goes to the transport at once, unless something leaves before it or with it, or the peer is behind; whoever
+waits for an answer gets it before the others are told.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from sessionstore_app.core.close import CloseReason
+from sessionstore_app.core.entries import Epoch
 from sessionstore_app.services.connection import Connection
+from sessionstore_app.services.hub import Hub, Keeper
+from sessionstore_app.services.localroom import LocalRoom
+from sessionstore_app.services.roommember import Member
 from tests.unit.services.conftest import LIMIT
-from tests.unit.services.fakes import FakeHub, change, connection, member, told
+from tests.unit.services.fakes import FakeHub, change, changed, connection, member, told
 from tests.unit.services.uvicornsocket import after_handshake
 
 
@@ -141,3 +147,22 @@ async def test_nothing_is_sent_once_it_is_closed(bo: Connection, server: Any) ->
     bo.close(CloseReason.EXPIRED)
     change(bo, 1)
     assert server.transport.texts == []
+
+
+async def test_the_answer_leaves_before_others_are_told() -> None:
+    hub, room = Hub(cast(Keeper, None)), LocalRoom("r", Epoch("e1"))
+    order: asyncio.Queue[str] = asyncio.Queue()
+    for name in ("ann", "bo", "cy"):
+        server: Any = after_handshake()
+        server.transport.write = lambda data, name=name: order.put_nowait(name)
+        made = Connection(hub, server.send, LIMIT)
+        made.accepted()
+        peer = Member(made, name, ())
+        room.add(peer)
+        room.observe(peer, ["a"], 0)
+        if name == "cy":
+            made.put("answer")
+    room.hear(changed(1))
+    hub.mark_dirty(room)
+    async with asyncio.timeout(5):
+        assert [await order.get() for _ in range(4)] == ["cy", "cy", "ann", "bo"]
