@@ -39,13 +39,17 @@ from sessionstore_app.backends.worker import Worker
 from sessionstore_app.core.errors import Unavailable
 
 # For how long PostgreSQL waits for a row that another transaction holds; then the job is put off.
-_LOCK_TIMEOUT = "20ms"
+_LOCK_TIMEOUT_MS = 20
 # PostgreSQL's code for a lock that was not had in time.
 _LOCK_NOT_AVAILABLE = "55P03"
 _HELD_TOO_LONG = "Another transaction holds the data for too long."
 
 # Set by the synchronous API: run on the calling thread's connection, inside its transaction if it has one.
 ON_CALLERS_CONNECTION: ContextVar[bool] = ContextVar("sessionstore_on_callers_connection", default=False)
+
+
+# Until when such a caller waits, by `time.monotonic`.
+_GIVES_UP_AT: ContextVar[float] = ContextVar("sessionstore_gives_up_at")
 
 
 class Locked(Exception):
@@ -144,13 +148,14 @@ class GroupCommit:
 
     def _run_one(self, job: Any) -> Any:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            outcome = self._attempt(connections[self._using], [Direct(job)], own=False)[0]
-            if not isinstance(outcome, Locked):
-                break
-            if time.monotonic() > deadline:
-                raise Unavailable(_HELD_TOO_LONG)
-            time.sleep(RETRY_SECONDS)
+        token = _GIVES_UP_AT.set(deadline)
+        try:
+            while isinstance(outcome := self._attempt(connections[self._using], [Direct(job)], own=False)[0], Locked):
+                if time.monotonic() > deadline:
+                    raise Unavailable(_HELD_TOO_LONG)
+                time.sleep(RETRY_SECONDS)
+        finally:
+            _GIVES_UP_AT.reset(token)
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
@@ -272,26 +277,29 @@ def _make_ready(connection: BaseDatabaseWrapper, *, own: bool) -> None:
         connection.transaction_mode = "IMMEDIATE"  # type: ignore[attr-defined]  # of SQLite's wrapper only
     elif own and connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
+            cursor.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT_MS}ms'")
 
 
 def stand_in_line(connection: BaseDatabaseWrapper) -> bool:
     """For a job that holds nothing yet: true if it may wait for its rows, as synchronous code in no transaction may.
-    If that only tried again and again it might never find a row free that many want.
+    If that only tried again and again it might never find a row free that many want. Rows of which it wants several are
+    to be had in one order by all who wait.
     """
     if not ON_CALLERS_CONNECTION.get() or connection.savepoint_ids:
         return False
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            # A row may be waited for twice: for the turn, then for whoever has it.
-            cursor.execute(f"SET LOCAL lock_timeout = '{round(PATIENCE_SECONDS * 1_000 / 2)}ms'")
+            # A row is waited for twice: for the turn, then for whoever has it.
+            left_ms = round((_GIVES_UP_AT.get() - time.monotonic()) * 1_000 / 2)
+            cursor.execute(f"SET LOCAL lock_timeout = '{max(left_ms, _LOCK_TIMEOUT_MS)}ms'")
     return True
 
 
 @contextmanager
 def _hardly_waiting(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """On a caller's connection as on the thread's own, nothing waits long for a row, not even at the end. What the
-    caller's transaction has set about that holds again afterwards, also where it is rolled back to here.
+    """On a caller's connection as on the thread's own, nothing waits long for a row, not even at the end, unless it
+    stands in line. What the caller's transaction has set about that holds again afterwards, also where it is rolled
+    back to here.
     """
     if connection.vendor != "postgresql":
         yield
@@ -299,7 +307,7 @@ def _hardly_waiting(connection: BaseDatabaseWrapper) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute("SHOW lock_timeout")
         (before,) = cursor.fetchone()
-        cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+        cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_MS}ms'")
         yield
         if connection.savepoint_ids:
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])

@@ -357,7 +357,10 @@ class Connection:
                 if self._try_send is not None and self._try_send(text):
                     continue
                 rest = run_to_first_suspension(self._send({"type": "websocket.send", "text": text}))
-            except Exception as error:  # servers raise what they like at a socket that is gone
+            except (
+                Exception,
+                asyncio.CancelledError,
+            ) as error:  # servers raise what they like at a socket that is gone
                 self._fail(error)
                 return
             if rest is not None:
@@ -366,7 +369,7 @@ class Connection:
                 self._sending = self._hub.spawn(self._finish(rest))
                 return
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         """A frame was lost with the socket: nothing may follow it."""
         logger.debug("A send failed: %r", error)
         self._outbox = []

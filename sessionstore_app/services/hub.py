@@ -237,18 +237,20 @@ class Hub:
             self.loop.call_soon(self._tick, context=self._context)
 
     def _tick(self) -> None:
+        # First of all: whatever happens in this one, there is a next.
+        self._ticking = False
         dirty, self._dirty = self._dirty, {}
         later: list[Telling] = []
         for room in dirty:
             _guarded(partial(room.flush, later))
             self.counters.deliveries += room.delivered
             room.delivered = 0
-        _guarded(self.rosters.flush)
-        # Whoever waits for an answer gets it before all others are told what came of it.
+        # Whoever waits for an answer gets it before all others are told what came of it; and what went with a peer goes
+        # before the peer does.
         self._flush_touched()
         for telling in later:
             _guarded(telling.tell)
-        self._ticking = False
+        _guarded(self.rosters.flush)
         self._flush_touched()
 
     def _flush_touched(self) -> None:

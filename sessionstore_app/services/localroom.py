@@ -22,14 +22,14 @@ from sessionstore_app.services.roommember import Member, View
 
 
 class Telling(NamedTuple):
-    """A `room.changed` frame for connections that nothing else waits for."""
+    """A `room.changed` frame for some connections."""
 
     room: str
     epoch: Epoch
     version: int
     text: str
     changes: Mapping[str, str]
-    connections: Sequence[Connection]
+    connections: list[Connection]
 
     def tell(self) -> None:
         """Send it."""
@@ -182,7 +182,8 @@ class LocalRoom:
 
     def flush(self, later: list[Telling] | None = None) -> None:
         """Tell the members what changed since the last flush: one frame for each view, whoever many share it. With
-        `later`, most are only told by what is added to that: those first whom something else waits for, as an answer.
+        `later`, only those are told at once to whom something else is about to leave, as an answer; to that is added
+        what tells the others.
         """
         if not self._dirty:
             return
@@ -190,7 +191,7 @@ class LocalRoom:
         shared: dict[object, _Shared] = {}
         for view, group in self._groups.items():
             if view.is_personal:
-                self._tell_each(view, group, dirty, shared)
+                self._tell_each(view, group, dirty, shared, later)
             else:
                 self._tell_all(view, group, dirty, later)
         for member in list(self._fresh):
@@ -211,15 +212,15 @@ class LocalRoom:
         if changes:
             self.delivered += len(changes) * len(group)
             text = frames.room_changed(self.name, self.epoch, self.version, changes.values())
-            told = [member.connection for member in group if not member.fresh]
-            if later is not None:
-                idle = [connection for connection in told if not connection.scheduled]
-                later.append(Telling(self.name, self.epoch, self.version, text, changes, idle))
-                told = [connection for connection in told if connection.scheduled]
-            Telling(self.name, self.epoch, self.version, text, changes, told).tell()
+            self._hand_out(text, changes, [member.connection for member in group if not member.fresh], later)
 
     def _tell_each(
-        self, view: View, group: Mapping[Member, None], dirty: Mapping[str, _Dirty], shared: dict[object, _Shared]
+        self,
+        view: View,
+        group: Mapping[Member, None],
+        dirty: Mapping[str, _Dirty],
+        shared: dict[object, _Shared],
+        later: list[Telling] | None,
     ) -> None:
         """Tell members of whom each sees what it wrote: what all of their role see is encoded once."""
         found = shared.get(view.role)
@@ -237,7 +238,16 @@ class LocalRoom:
                 changes = found.changes | mine
                 text = frames.room_changed(self.name, self.epoch, self.version, changes.values())
             self.delivered += len(changes)
-            member.connection.put_changes(self.name, self.epoch, self.version, text, changes)
+            self._hand_out(text, changes, [member.connection], later)
+
+    def _hand_out(
+        self, text: str, changes: Mapping[str, str], connections: list[Connection], later: list[Telling] | None
+    ) -> None:
+        told = Telling(self.name, self.epoch, self.version, text, changes, connections)
+        if later is not None:
+            later.append(told._replace(connections=[each for each in connections if not each.scheduled]))
+            told = told._replace(connections=[each for each in connections if each.scheduled])
+        told.tell()
 
     def _tell(self, member: Member, dirty: Mapping[str, _Dirty]) -> None:
         """Tell one member, of what it was not shown before."""

@@ -12,6 +12,7 @@ import pytest
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.entries import Epoch
 from sessionstore_app.services.connection import Connection
+from sessionstore_app.services.events import RoomEvent, RosterDelta
 from sessionstore_app.services.hub import Hub, Keeper
 from sessionstore_app.services.localroom import LocalRoom
 from sessionstore_app.services.roommember import Member
@@ -149,20 +150,87 @@ async def test_nothing_is_sent_once_it_is_closed(bo: Connection, server: Any) ->
     assert server.transport.texts == []
 
 
-async def test_the_answer_leaves_before_others_are_told() -> None:
-    hub, room = Hub(cast(Keeper, None)), LocalRoom("r", Epoch("e1"))
-    order: asyncio.Queue[str] = asyncio.Queue()
-    for name in ("ann", "bo", "cy"):
+# --- the tick of a hub
+
+
+class Peers:
+    """Peers of one room of a real hub, who tell in which order they were sent what."""
+
+    def __init__(self) -> None:
+        self.hub = Hub(cast(Keeper, self))
+        self.losses: list[CloseReason] = []
+        self.room = self.hub.rooms["r"] = LocalRoom("r", Epoch("e1"))
+        self.sent: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+
+    async def lost(self, connection: Connection, reason: CloseReason) -> None:
+        """What the hub asks of its keeper."""
+        self.losses.append(reason)
+
+    def join(self, name: str, send: Any = None, **options: Any) -> Connection:
         server: Any = after_handshake()
-        server.transport.write = lambda data, name=name: order.put_nowait(name)
-        made = Connection(hub, server.send, LIMIT)
+        server.transport.write = lambda data: self.sent.put_nowait((name, _kind(data)))
+        made = Connection(self.hub, send or server.send, LIMIT)
         made.accepted()
-        peer = Member(made, name, ())
-        room.add(peer)
-        room.observe(peer, ["a"], 0)
-        if name == "cy":
-            made.put("answer")
-    room.hear(changed(1))
-    hub.mark_dirty(room)
-    async with asyncio.timeout(5):
-        assert [await order.get() for _ in range(4)] == ["cy", "cy", "ann", "bo"]
+        peer = Member(made, name, (), **options)
+        self.room.add(peer)
+        self.room.observe(peer, ["a"], 0)
+        return made
+
+    def hear(self, *events: RoomEvent) -> None:
+        for event in events:
+            self.hub.hearing.take_in("r", event)
+
+    async def expect(self, *wanted: tuple[str, str]) -> None:
+        async with asyncio.timeout(5):
+            assert [await self.sent.get() for _ in wanted] == list(wanted)
+        assert self.sent.empty()
+
+
+def _kind(data: bytes) -> str:
+    return next(kind for kind in ("room.changed", "room.peers", "answer") if kind in data.decode(errors="replace"))
+
+
+async def test_the_answer_leaves_before_others_are_told() -> None:
+    peers = Peers()
+    _, _, cy = (peers.join(name) for name in ("ann", "bo", "cy"))
+    cy.put("answer")
+    peers.hear(changed(1))
+    await peers.expect(("cy", "answer"), ("cy", "room.changed"), ("ann", "room.changed"), ("bo", "room.changed"))
+    peers.hear(changed(2))
+    await peers.expect(*((name, "room.changed") for name in ("ann", "bo", "cy")))
+
+
+async def test_what_went_with_a_peer_is_told_before_it_is_told_that_the_peer_went() -> None:
+    peers = Peers()
+    ann, _ = peers.join("ann"), peers.join("bo")
+    ann.put("answer")
+    peers.hear(RosterDelta(1, {"cy": '{"session_id":"cy"}'}, {}, {}))
+    await peers.expect(("ann", "answer"), ("ann", "room.peers"), ("bo", "room.peers"))
+    ann.put("answer")
+    peers.hear(changed(1), RosterDelta(2, {}, {"cy": "LEFT"}, {}))
+    await peers.expect(
+        *(("ann", "answer"), ("ann", "room.changed"), ("bo", "room.changed")),
+        *(("ann", "room.peers"), ("bo", "room.peers")),
+    )
+
+
+async def test_one_that_fails_in_the_tick_is_lost_and_the_others_are_told() -> None:
+    peers = Peers()
+
+    async def cancelled(message: dict[str, str]) -> None:
+        if message["type"] == "websocket.send":
+            raise asyncio.CancelledError
+
+    async def plain(message: dict[str, str]) -> None:
+        peers.sent.put_nowait(("bo", _kind(message["text"].encode())))
+
+    gone = peers.join("gone", cancelled)
+    gone.put("answer")
+    peers.join("ann")
+    peers.join("bo", plain)
+    peers.hear(changed(1))
+    await peers.expect(("ann", "room.changed"), ("bo", "room.changed"))
+    peers.hear(changed(2))
+    await peers.expect(("ann", "room.changed"), ("bo", "room.changed"))
+    await peers.hub.settle()
+    assert peers.losses == [CloseReason.IO_EXCEPTION]
