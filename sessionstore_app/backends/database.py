@@ -238,7 +238,8 @@ def _hold_spaces(
     """Lock the rows of the spaces, made where missing. What another transaction has locked is left out, but where a
     caller stands in line for it.
     """
-    waits = stand_in_line(connection)
+    # Whoever does more than one at a time is the thread, which does not wait.
+    waits = stand_in_line(connection, min(spaces))
     held = _select_spaces(cursor, connection, sorted(spaces), waits=waits)
     missing = [space for space in sorted(spaces) if space not in held]
     if missing:

@@ -11,6 +11,7 @@ its jobs run at once, on its own connection.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -280,19 +281,30 @@ def _make_ready(connection: BaseDatabaseWrapper, *, own: bool) -> None:
             cursor.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT_MS}ms'")
 
 
-def stand_in_line(connection: BaseDatabaseWrapper) -> bool:
+def stand_in_line(connection: BaseDatabaseWrapper, line: str = "") -> bool:
     """For a job that holds nothing yet: true if it may wait for its rows, as synchronous code in no transaction may.
     If that only tried again and again it might never find a row free that many want. Rows of which it wants several are
     to be had in one order by all who wait.
+
+    Those who name the same `line` take turns, in the order they came: who waits for a row itself is in no order, for
+    all look again once it has changed.
     """
     if not ON_CALLERS_CONNECTION.get() or connection.savepoint_ids:
         return False
     if connection.vendor == "postgresql":
+        # There are two waits: for the turn, then for whoever has the row.
+        left_ms = max(round((_GIVES_UP_AT.get() - time.monotonic()) * 1_000 / 2), _LOCK_TIMEOUT_MS)
         with connection.cursor() as cursor:
-            # A row is waited for twice: for the turn, then for whoever has it.
-            left_ms = round((_GIVES_UP_AT.get() - time.monotonic()) * 1_000 / 2)
-            cursor.execute(f"SET LOCAL lock_timeout = '{max(left_ms, _LOCK_TIMEOUT_MS)}ms'")
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{left_ms}ms"])
+            if line:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_number_of(line)])
     return True
+
+
+def _number_of(line: str) -> int:
+    """A number of 64 bits, as PostgreSQL's advisory locks have for a name; another's of the same delays, no more."""
+    digest = hashlib.blake2b(line.encode(), digest_size=8, person=b"sessionstore").digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 @contextmanager

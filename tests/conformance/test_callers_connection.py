@@ -67,13 +67,13 @@ def _made_elsewhere(url: str, name: str) -> Iterator[None]:
         other.rollback()
 
 
-def _until_it_waits(postgres: psycopg.Connection, caller: Future[None]) -> None:
-    """Until somebody waits for a lock."""
+def _until_they_wait(postgres: psycopg.Connection, callers: Sequence[Future[None]]) -> None:
+    """Until each of them waits for a lock."""
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     give_up_at = time.monotonic() + LIMIT_SECONDS
-    while postgres.execute(waiting).fetchone() != (1,):
-        assert not caller.done(), "it did not stand in line"
-        assert time.monotonic() < give_up_at, "nobody stands in line"
+    while postgres.execute(waiting).fetchone() != (len(callers),):
+        assert not any(caller.done() for caller in callers), "one did not stand in line"
+        assert time.monotonic() < give_up_at, "they do not stand in line"
 
 
 def _lock_timeout(alias: str) -> str:
@@ -108,21 +108,24 @@ def test_outside_a_transaction_it_is_the_same(
     assert bridge.run(commit.run(Make("new"))) == "new"
 
 
-def test_s9_outside_a_transaction_a_caller_stands_in_line(postgres: str, postgres_url: str) -> None:
-    """As other threads would, which take turns: who only tried again and again might never find the row free."""
+def test_s9_outside_a_transaction_callers_stand_in_line(postgres: str, postgres_url: str) -> None:
+    """Who only tried again and again might never find the row free, where many threads take turns."""
     store = EntriesStore(DatabaseBackend({"using": postgres}))
     space = bridge.run(made(store))
 
-    def write() -> None:
+    def write(number: int) -> None:
         try:
-            bridge.run(store.set(space, "a", "1", StoreLimits()))
+            bridge.run(store.set(space, "a", str(number), StoreLimits()))
         finally:
             connections.close_all()
 
-    with ThreadPoolExecutor(1) as pool, psycopg.connect(postgres_url) as other:
+    with ThreadPoolExecutor(3) as pool, psycopg.connect(postgres_url) as other:
         other.execute("SELECT 1 FROM sessionstore_app_space WHERE name = %s FOR UPDATE", [space])
-        caller = pool.submit(write)
-        _until_it_waits(other, caller)
+        callers: list[Future[None]] = []
+        for number in range(3):
+            callers.append(pool.submit(write, number))
+            _until_they_wait(other, callers)
         other.rollback()
-        caller.result(LIMIT_SECONDS)
-    assert bridge.run(store.get(space, "a")) == "1"
+        for caller in callers:
+            caller.result(LIMIT_SECONDS)
+    assert bridge.run(store.get(space, "a")) == "2"
