@@ -67,6 +67,9 @@ class RoomWatch:
         if not epoch or (self._has_looked and await entrylog.version(self.room, epoch) == self.version):
             return news
         reading = await entrylog.read(self.room, epoch, self.patterns, self.version if self._has_looked else None)
+        if reading.version < self.version:
+            # It was cleared since its epoch was read, and is empty for that: the next look tells it.
+            return news
         changed = self._take(reading)
         return [*news, Changes(reading.version, changed)] if changed else news
 

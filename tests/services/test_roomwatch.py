@@ -12,6 +12,7 @@ import time_machine
 from channels.layers import InMemoryChannelLayer
 
 from sessionstore_app import rooms
+from sessionstore_app.core.entries import Epoch
 from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.core.limits import TOMBSTONES_KEPT
 from sessionstore_app.services import bus, entrylog, layerbus
@@ -58,6 +59,23 @@ async def test_a_room_that_was_cleared_is_told_before_what_came_after() -> None:
     assert watch.epoch == epoch
     assert _values(news) == [{"b": 2}]
     await rooms.aclear("r")
+    assert await watch.look() == [Emptied(watch.epoch)]
+
+
+async def test_a_room_that_is_cleared_during_a_look_has_lost_no_single_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = RoomWatch("r")
+    await rooms.aset("r", "a", 1)
+    await watch.look()
+    real = entrylog.current_epoch
+
+    async def overtaken(room: str) -> Epoch:
+        monkeypatch.undo()
+        epoch = await real(room)
+        await rooms.aclear(room)
+        return epoch
+
+    monkeypatch.setattr(entrylog, "current_epoch", overtaken)
+    assert await watch.look() == []
     assert await watch.look() == [Emptied(watch.epoch)]
 
 
