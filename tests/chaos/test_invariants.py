@@ -344,3 +344,16 @@ def test_the_same_entry_of_an_earlier_epoch_is_not_taken_for_a_write(story: Stor
     assert Epochs(story.history, story.final).of(again) == "e0"
     again.start, again.end = 0.8, 0.85
     assert Epochs(story.history, story.final).of(again) == ""
+
+
+def test_the_same_entry_of_a_later_epoch_is_not_taken_for_a_write(story: Story) -> None:
+    """One that nobody was told of, as in a store that Redis lost; between it and the one that looks the same lies
+    another epoch, which outlasted it.
+    """
+    entry = Seen(key="count", value=1, version=2, by=BO)
+    lost = story.operation("bo", "room.update", room=HALL, key="count", do="increment", entries=(entry,))
+    lost.start, lost.end = 100.0, 100.1
+    story.tell("ann", "changed", entry, epoch="e-later", at=102.0)
+    assert Epochs(story.history, story.final).of(lost) == "e-later"
+    story.tell("ann", "joined", epoch="e-between", at=101.0, asked=100.9)
+    assert Epochs(story.history, story.final).of(lost) != "e-later"

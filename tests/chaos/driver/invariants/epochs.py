@@ -63,11 +63,18 @@ class Epochs:
             return operation.epoch
         for entry in () if operation.is_repeat else operation.entries:
             seen = self._found.get(_identity(operation.room, entry), {})
-            # Counters and deletions are alike in many epochs; but nobody has seen a write before it was asked for.
-            epochs = [epoch for epoch, at in seen.items() if at >= operation.start]
+            # Counters and deletions are alike in many epochs; but nobody has seen a write before it was asked for, nor
+            # is one in an epoch that came after another which outlasted it.
+            asked = operation.start
+            epochs = [epoch for epoch, at in seen.items() if at >= asked and not self._is_later(operation, epoch)]
             if len(epochs) == 1:
                 return epochs[0]
         return next(self._lasting(operation), "")
+
+    def _is_later(self, operation: Operation, epoch: str) -> bool:
+        first = self.first[operation.room]
+        began = first.get(epoch, float("inf"))
+        return any(at < began and self._alive[operation.room, each] > operation.finished for each, at in first.items())
 
     def _lasting(self, operation: Operation) -> Iterator[str]:
         for epoch, first in self.first[operation.room].items():
