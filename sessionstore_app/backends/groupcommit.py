@@ -47,9 +47,7 @@ _HELD_TOO_LONG = "Another transaction holds the data for too long."
 
 # Set by the synchronous API: run on the calling thread's connection, inside its transaction if it has one.
 ON_CALLERS_CONNECTION: ContextVar[bool] = ContextVar("sessionstore_on_callers_connection", default=False)
-
-
-# Until when such a caller waits, by `time.monotonic`.
+# Until when whoever does a job on its own connection waits for it, by `time.monotonic`.
 _GIVES_UP_AT: ContextVar[float] = ContextVar("sessionstore_gives_up_at")
 
 

@@ -357,10 +357,7 @@ class Connection:
                 if self._try_send is not None and self._try_send(text):
                     continue
                 rest = run_to_first_suspension(self._send({"type": "websocket.send", "text": text}))
-            except (
-                Exception,
-                asyncio.CancelledError,
-            ) as error:  # servers raise what they like at a socket that is gone
+            except (Exception, asyncio.CancelledError) as error:  # servers raise what they like once it is gone
                 self._fail(error)
                 return
             if rest is not None:

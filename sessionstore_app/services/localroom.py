@@ -243,11 +243,12 @@ class LocalRoom:
     def _hand_out(
         self, text: str, changes: Mapping[str, str], connections: list[Connection], later: list[Telling] | None
     ) -> None:
-        told = Telling(self.name, self.epoch, self.version, text, changes, connections)
+        """Tell these connections, or leave to `later` those to whom nothing else is about to leave."""
+        head = (self.name, self.epoch, self.version, text, changes)
         if later is not None:
-            later.append(told._replace(connections=[each for each in connections if not each.scheduled]))
-            told = told._replace(connections=[each for each in connections if each.scheduled])
-        told.tell()
+            later.append(Telling(*head, [each for each in connections if not each.scheduled]))
+            connections = [each for each in connections if each.scheduled]
+        Telling(*head, connections).tell()
 
     def _tell(self, member: Member, dirty: Mapping[str, _Dirty]) -> None:
         """Tell one member, of what it was not shown before."""

@@ -77,7 +77,7 @@ class Client:
         told = {"room": room, "epoch": joined.room.epoch, "version": joined.version, "peers": [], "entries": entries}
         self.frames.append({"result": told})
 
-    async def until(self, reached: Callable[[], bool], what: str) -> None:
+    async def until(self, reached: Callable[[], object], what: str) -> None:
         """Look at every piece of news until it is so."""
         try:
             async with asyncio.timeout(LIMIT_SECONDS):

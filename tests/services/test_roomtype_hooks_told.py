@@ -102,7 +102,7 @@ async def test_a_hook_that_fails_is_logged_and_harms_nobody(
         client, other = await process.client(ROOM), await process.client(ROOM)
         await process.write(ROOM, {"topic": "retro"})
         for each in (client, other):
-            await each.until(partial(each.heard, "room.changed"), "the change is told")  # type: ignore[arg-type]
+            await each.until(partial(each.heard, "room.changed"), "the change is told")
         for each in (client, other):
             await memberships.leave(process.hub, each.connection, ROOM)
         await process.client(ROOM)
