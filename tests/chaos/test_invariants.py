@@ -12,6 +12,7 @@ from tests.chaos.driver.final import RoomView, Standing, Stay
 from tests.chaos.driver.history import FaultRecord, Measured, Opened, Seen
 from tests.chaos.driver.invariants import CHECKS, check
 from tests.chaos.driver.invariants.epochs import Epochs
+from tests.chaos.driver.invariants.sessions import i10_rooms_are_cleared_once
 from tests.chaos.driver.invariants.stores import Call, is_linearizable
 from tests.chaos.driver.invariants.violation import Check
 from tests.chaos.driver.staff import STAFF_ROOM
@@ -357,3 +358,23 @@ def test_the_same_entry_of_a_later_epoch_is_not_taken_for_a_write(story: Story) 
     assert Epochs(story.history, story.final).of(lost) == "e-later"
     story.tell("ann", "joined", epoch="e-between", at=101.0, asked=100.9)
     assert Epochs(story.history, story.final).of(lost) != "e-later"
+
+
+# --- in two epochs
+
+
+def test_who_left_a_room_and_came_back_may_ask_twice_for_what_was_not_answered(story: Story) -> None:
+    """The room was cleared in between, and has forgotten the number of the write."""
+    (asked,) = [each for each in story.history.operations if each.values == {"k": "b1"}]
+    story.tell("bo", "changed", Seen(key="k", value="b1", version=1), epoch="e3")
+    left = asked.start + 0.05
+    last = next(stay for stay in story.final.stays if stay.session == BO)
+    story.final.stays = [
+        *(stay for stay in story.final.stays if stay is not last),
+        replace(last, left_at=left),
+        replace(last, joined_at=left + 0.01),
+    ]
+    assert i10_rooms_are_cleared_once(story.history, story.final) == []
+    asked.end = left - 0.01
+    (found,) = i10_rooms_are_cleared_once(story.history, story.final)
+    assert "two epochs" in found.text

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.chaos.driver.final import Final, SessionRow, Stay
-from tests.chaos.driver.history import Heard, History, Told
+from tests.chaos.driver.history import Heard, History, Operation, Told
 from tests.chaos.driver.invariants.epochs import Epochs, writes
 from tests.chaos.driver.invariants.violation import Violation
 
@@ -98,7 +98,7 @@ def i10_rooms_are_cleared_once(history: History, final: Final) -> list[Violation
     for room, (before, after, took) in final.emptied.items():
         if before == after:
             found.append(Violation("I10", f"{room} was not cleared {took:.1f} s after everybody had left"))
-    return found + ([] if epochs.has_flush else list(_in_two_epochs(history)))
+    return found + ([] if epochs.has_flush else list(_in_two_epochs(history, final.stays)))
 
 
 def _islands(stays: list[Stay]) -> list[_Island]:
@@ -137,22 +137,29 @@ def _island_of(told: Told, islands: list[_Island]) -> _Island | None:
     return found
 
 
-def _in_two_epochs(history: History) -> Iterator[Violation]:
+def _in_two_epochs(history: History, stays: list[Stay]) -> Iterator[Violation]:
     """A value that nobody writes twice must not be seen in two epochs."""
     where: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for told in history.told:
         for entry in told.entries:
             if isinstance(entry.value, str):
                 where[told.room, entry.value].add(told.epoch)
-    # Who got no answer, and came back as somebody else, has asked twice.
-    anew = [(each.client, each.at) for each in history.opened if not each.is_resumed]
     for operation in writes(history):
-        is_asked_twice = any(
-            client == operation.client and operation.start < at < operation.finished for client, at in anew
-        )
         for value in operation.values.values():
-            if not is_asked_twice and value is not None and len(where.get((operation.room, value), ())) > 1:
+            is_in_two = value is not None and len(where.get((operation.room, value), ())) > 1
+            if is_in_two and not _was_asked_twice(operation, history, stays):
                 yield Violation("I10", f"{value} was in two epochs of {operation.room}", (operation,))
+
+
+def _was_asked_twice(operation: Operation, history: History, stays: list[Stay]) -> bool:
+    """Who got no answer asks again: as somebody else, or in a room that was left and cleared in between."""
+    anew = [each.at for each in history.opened if each.client == operation.client and not each.is_resumed]
+    left = [
+        stay.left_at
+        for stay in stays
+        if (stay.room, stay.session) == (operation.room, operation.session) and stay.left_at is not None
+    ]
+    return any(operation.start < at < operation.finished for at in (*anew, *left))
 
 
 # --- I11
