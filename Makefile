@@ -42,7 +42,7 @@ check: setup
 bench: setup
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-# Real processes under seeded faults: 30 campaigns of 20 s, about half an hour. One seed: make chaos ARGS="--seed 7".
+# Real processes under seeded faults: 30 campaigns of 20 s, some twenty minutes. One seed: make chaos ARGS="--seed 7".
 chaos: setup
 	$(BIN)/python -m tests.chaos.driver $(or $(ARGS),--campaigns 30)
 
