@@ -170,6 +170,7 @@ _BAD: dict[str, tuple[str, Spoil]] = {
     "I6 a client sees something else": ("ann sees", lambda story: _see_else(story, "ann")),
     "I6 HTTP shows something else": ("server 0 sees", lambda story: _see_else(story, "server 0")),
     "I6 it takes too long": ("it took", lambda story: story.history.marks.update(converged=story.at)),
+    "I6 those connected differ": ("connected differed", lambda story: setattr(story.final, "apart_seconds", 2.1)),
     "I7 a change is left out": ("not of list", _skip),
     "I7 a joiner is not told a key": ("without k", lambda story: _join_without(story, "k")),
     "I8 too many keys": (

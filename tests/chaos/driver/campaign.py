@@ -89,7 +89,7 @@ class Campaign:
                 await cast.start()
                 await self._harm(world)
                 await cast.stop()
-                await self._connect(cast)
+                await self._connect(cast, stalls)
                 await self._converge(world, cast, stalls)
                 await self._settle_rosters(world, cast)
                 await cast.controller.revoke_in_calm()
@@ -134,15 +134,23 @@ class Campaign:
 
     # --- after healing
 
-    async def _connect(self, cast: Cast) -> None:
-        """Wait until every client is back and has nothing left to say."""
+    async def _connect(self, cast: Cast, stalls: Stalls) -> None:
+        """Wait until every client is back and has nothing left to say; note how long those disagreed who were there."""
+        stalled = stalls.seconds
+        agreed_at = self.history.marks["healed"]
 
         async def is_back() -> bool:
+            nonlocal agreed_at
+            now = self.history.now()
+            if all(_agree(_clients(cast, name)) for name in cast.rooms):
+                agreed_at = now
+            self.final.apart_seconds = max(self.final.apart_seconds, now - agreed_at)
             self.final.waited_for = cast.waits_for()
             return not self.final.waited_for
 
         if await self._comes(is_back, CONNECT_SECONDS):
             self.history.mark("connected")
+        self.final.stalled_early_seconds = stalls.seconds - stalled
 
     async def _converge(self, world: World, cast: Cast, stalls: Stalls) -> None:
         """Wait until all clients agree, and what they agree on is what everybody else finds."""

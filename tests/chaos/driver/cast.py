@@ -138,11 +138,12 @@ class Cast:
         return self._running[name].done()
 
     def members(self, name: str) -> Iterator[tuple[Actor, Room, str]]:
-        """The clients that are in a room by their own lights, and their sessions."""
+        """The clients that are connected, and in a room by their own lights, and their sessions."""
         for actor in self.actors:
             room = actor.joined.get(name)
-            if room is not None and room.is_joined and actor.session is not None:
-                yield actor, room, actor.session.id
+            session = actor.session
+            if room is not None and room.is_joined and session is not None and session.state == "open":
+                yield actor, room, session.id
 
     async def dismiss(self) -> None:
         """Everybody closes its session."""

@@ -119,7 +119,11 @@ class Final:
     # Sessions that have ended → what their private store says.
     left_stores: dict[str, str] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
-    # The driver's own loop stood still for so long while it measured times, and one look at a server took so long.
+    # Not all of those who were connected saw the same, for so long at a stretch, from healing to everybody's return.
+    apart_seconds: float = 0
+    # The driver's own loop stood still for so long while it measured times, before that return and after it, and one
+    # look at a server took so long.
+    stalled_early_seconds: float = 0
     stalled_seconds: float = 0
     look_seconds: float = 0
 

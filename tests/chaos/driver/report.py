@@ -68,13 +68,14 @@ def judged(outcome: Outcome) -> str:
 
 
 def times(outcome: Outcome) -> str:
-    """When everybody was back, and when all saw the same, after healing."""
+    """After healing: how long those connected saw different things, when all were back, and when they saw the same."""
     marks = outcome.history.marks
     healed, back, one = (marks.get(name) for name in ("healed", "connected", "converged"))
     if healed is None or back is None:
         return "never all back"
     converged = "never" if one is None else f"{max(0.0, one - back):.2f} s later"
-    return f"all back {back - healed:.2f} s after healing, the same {converged}"
+    apart = f"apart for at most {outcome.final.apart_seconds:.2f} s"
+    return f"{apart}, all back {back - healed:.2f} s after healing, the same {converged}"
 
 
 def violation_lines(outcome: Outcome) -> Iterator[str]:
