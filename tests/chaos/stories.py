@@ -132,7 +132,12 @@ class Story:
     # --- the end
 
     def _end(self) -> None:
-        self.history.marks = {"healed": self.at, "connected": self.at + 1, "converged": self.at + 1.5}
+        self.history.marks = {
+            "healed": self.at,
+            "connected": self.at + 1,
+            "converged": self.at + 1.5,
+            "rosters": self.at + 2,
+        }
         present = {key: entry for key, entry in self.held.items() if entry.value is not None}
         values = {key: (entry.value, entry.version) for key, entry in present.items()}
         view = RoomView(epoch=EPOCH, version=self.version, values=values)

@@ -23,6 +23,7 @@ from tests.chaos.driver.invariants import check
 from tests.chaos.driver.invariants.bounds import FILES_SLACK
 from tests.chaos.driver.invariants.stores import GONE
 from tests.chaos.driver.invariants.violation import Violation
+from tests.chaos.driver.lagging import Lagging
 from tests.chaos.driver.sampling import Sampler, Stalls
 from tests.chaos.driver.schedule import schedule
 from tests.chaos.driver.world import SETTINGS, Plan, World, running_world
@@ -89,8 +90,10 @@ class Campaign:
                 await cast.start()
                 await self._harm(world)
                 await cast.stop()
-                await self._connect(cast, stalls)
-                await self._converge(world, cast, stalls)
+                lagging = Lagging()
+                await self._connect(cast, stalls, lagging)
+                await self._converge(world, cast, stalls, lagging)
+                self.final.lag = lagging.longest
                 await self._settle_rosters(world, cast)
                 await cast.controller.revoke_in_calm()
             await self._empty(world, cast)
@@ -134,25 +137,23 @@ class Campaign:
 
     # --- after healing
 
-    async def _connect(self, cast: Cast, stalls: Stalls) -> None:
-        """Wait until every client is back and has nothing left to say; note how long those disagreed who were there."""
-        stalled = stalls.seconds
-        agreed_at = self.history.marks["healed"]
+    async def _connect(self, cast: Cast, stalls: Stalls, lagging: Lagging) -> None:
+        """Wait until every client is back and has nothing left to say; meanwhile, look who lags."""
 
         async def is_back() -> bool:
-            nonlocal agreed_at
-            now = self.history.now()
-            if all(_agree(_clients(cast, name)) for name in cast.rooms):
-                agreed_at = now
-            self.final.apart_seconds = max(self.final.apart_seconds, now - agreed_at)
+            self._look(cast, stalls, lagging)
             self.final.waited_for = cast.waits_for()
             return not self.final.waited_for
 
         if await self._comes(is_back, CONNECT_SECONDS):
             self.history.mark("connected")
-        self.final.stalled_early_seconds = stalls.seconds - stalled
 
-    async def _converge(self, world: World, cast: Cast, stalls: Stalls) -> None:
+    def _look(self, cast: Cast, stalls: Stalls, lagging: Lagging) -> dict[str, dict[str, RoomView]]:
+        rooms = {name: _clients(cast, name) for name in cast.rooms}
+        lagging.look(self.history.now() - stalls.seconds, rooms, self.history.told)
+        return rooms
+
+    async def _converge(self, world: World, cast: Cast, stalls: Stalls, lagging: Lagging) -> None:
         """Wait until all clients agree, and what they agree on is what everybody else finds."""
         stalled = stalls.seconds
         agreed_at = 0.0
@@ -160,7 +161,9 @@ class Campaign:
         async def is_one() -> bool:
             nonlocal agreed_at
             agreed_at = self.history.now()
-            if not all(_agree(_clients(cast, name)) for name in cast.rooms):
+            rooms = self._look(cast, stalls, lagging)
+            self.final.waited_for = cast.waits_for()
+            if self.final.waited_for or not all(_agree(views) for views in rooms.values()):
                 return False
             self.final.rooms = {name: await self._view(world, cast, name) for name in cast.rooms}
             return all(room.is_one for room in self.final.rooms.values())
@@ -186,11 +189,12 @@ class Campaign:
         async def are_true() -> bool:
             for name, room in self.final.rooms.items():
                 _, room.roster, _ = await looking.joiner_view(world.servers[-1], name)
-                room.live = {session for _, _, session in cast.members(name)}
+                room.live = {session for _, _, session in cast.connected_members(name)}
             shown = [
                 {id for id, state in room.roster.items() if state == "ACTIVE"} for room in self.final.rooms.values()
             ]
-            return shown == [room.live for room in self.final.rooms.values()]
+            self.final.waited_for = cast.waits_for()
+            return not self.final.waited_for and shown == [room.live for room in self.final.rooms.values()]
 
         if await self._comes(are_true, last + GHOST_SECONDS - self.history.now()):
             self.history.mark("rosters")
@@ -243,7 +247,7 @@ class Campaign:
 def _clients(cast: Cast, name: str) -> dict[str, RoomView]:
     """A room as each client holds it."""
     found = {}
-    for actor, room, _ in cast.members(name):
+    for actor, room, _ in cast.connected_members(name):
         values = {key: (entry.value, entry.version) for key, entry in room.entries.items()}
         found[actor.name] = RoomView(epoch=room.epoch, version=room.version, values=values, patterns=actor.patterns)
     return found

@@ -137,7 +137,7 @@ class Cast:
     def _is_done(self, name: str) -> bool:
         return self._running[name].done()
 
-    def members(self, name: str) -> Iterator[tuple[Actor, Room, str]]:
+    def connected_members(self, name: str) -> Iterator[tuple[Actor, Room, str]]:
         """The clients that are connected, and in a room by their own lights, and their sessions."""
         for actor in self.actors:
             room = actor.joined.get(name)

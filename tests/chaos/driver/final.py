@@ -89,6 +89,15 @@ class Stay:
 
 
 @dataclass(frozen=True, slots=True)
+class Lag:
+    """A client that was connected and showed a room as it is no more, for so many seconds at a stretch."""
+
+    seconds: float
+    room: str
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What one process, or a store, holds open."""
 
@@ -119,11 +128,9 @@ class Final:
     # Sessions that have ended → what their private store says.
     left_stores: dict[str, str] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
-    # Not all of those who were connected saw the same, for so long at a stretch, from healing to everybody's return.
-    apart_seconds: float = 0
-    # The driver's own loop stood still for so long while it measured times, before that return and after it, and one
-    # look at a server took so long.
-    stalled_early_seconds: float = 0
+    # Who of those connected saw something old for longest, from healing on; None where nobody was seen to.
+    lag: Lag | None = None
+    # The driver's own loop stood still for so long while it measured times, and one look at a server took so long.
     stalled_seconds: float = 0
     look_seconds: float = 0
 

@@ -68,14 +68,14 @@ def judged(outcome: Outcome) -> str:
 
 
 def times(outcome: Outcome) -> str:
-    """After healing: how long those connected saw different things, when all were back, and when they saw the same."""
+    """After healing: how long somebody connected saw something old, when all were back, and when they saw the same."""
     marks = outcome.history.marks
     healed, back, one = (marks.get(name) for name in ("healed", "connected", "converged"))
+    lag = f"nobody behind for over {outcome.final.lag.seconds if outcome.final.lag else 0:.2f} s"
     if healed is None or back is None:
-        return "never all back"
+        return f"{lag}, never all back"
     converged = "never" if one is None else f"{max(0.0, one - back):.2f} s later"
-    apart = f"apart for at most {outcome.final.apart_seconds:.2f} s"
-    return f"{apart}, all back {back - healed:.2f} s after healing, the same {converged}"
+    return f"{lag}, all back {back - healed:.2f} s after healing, the same {converged}"
 
 
 def violation_lines(outcome: Outcome) -> Iterator[str]:

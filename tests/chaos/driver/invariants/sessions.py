@@ -152,14 +152,10 @@ def _in_two_epochs(history: History, stays: list[Stay]) -> Iterator[Violation]:
 
 
 def _was_asked_twice(operation: Operation, history: History, stays: list[Stay]) -> bool:
-    """Who got no answer asks again: as somebody else, or in a room that was left and cleared in between."""
+    """Who got no answer asks again: as somebody else, or in a room that it has come back to."""
     anew = [each.at for each in history.opened if each.client == operation.client and not each.is_resumed]
-    left = [
-        stay.left_at
-        for stay in stays
-        if (stay.room, stay.session) == (operation.room, operation.session) and stay.left_at is not None
-    ]
-    return any(operation.start < at < operation.finished for at in (*anew, *left))
+    back = [stay.joined_at for stay in stays if (stay.room, stay.session) == (operation.room, operation.session)]
+    return any(operation.start < at < operation.finished for at in (*anew, *back))
 
 
 # --- I11
@@ -174,4 +170,6 @@ def i11_no_ghosts(history: History, final: Final) -> list[Violation]:
             found.append(Violation("I11", f"{name} shows {sorted(ghosts)}, who are not connected"))
         if hidden := room.live - shown:
             found.append(Violation("I11", f"{name} does not show {sorted(hidden)}, who are connected"))
+    if not found and "rosters" not in history.marks:
+        found.append(Violation("I11", f"not all stayed: {', '.join(final.waited_for)}"))
     return found
