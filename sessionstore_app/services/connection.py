@@ -370,7 +370,9 @@ class Connection:
         """A frame was lost with the socket: nothing may follow it."""
         logger.debug("A send failed: %r", error)
         self._outbox = []
-        self.close(CloseReason.IO_EXCEPTION)
+        # By an OSError a server says that the client is gone (ASGI, WebSocket message format, "Send"): as its
+        # disconnect would have, had that been read first.
+        self.close(CloseReason.CONNECTION_LOST if isinstance(error, OSError) else CloseReason.IO_EXCEPTION)
 
     async def _finish(self, rest: Coroutine[Any, Any, None]) -> None:
         try:

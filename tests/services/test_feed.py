@@ -235,7 +235,7 @@ async def test_who_was_put_out_is_told_of_as_soon_as_the_record_is_in_reach(
 
 async def _break(client: Client) -> None:
     async def fail(event: dict[str, Any]) -> None:
-        raise OSError("the socket is gone")
+        raise RuntimeError("the server cannot send")
 
     client.connection._send = fail
     client.connection.put("{}")

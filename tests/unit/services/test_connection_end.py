@@ -48,31 +48,44 @@ async def test_a_close_wakes_the_reader(bo: Connection, hub: FakeHub) -> None:
     await hub.settle()
 
 
+class ClientDisconnected(OSError):
+    """As uvicorn has it."""
+
+
+FAILURES = [
+    (ClientDisconnected(), CloseReason.CONNECTION_LOST),
+    (ConnectionResetError("gone"), CloseReason.CONNECTION_LOST),
+    (RuntimeError("Unexpected ASGI message"), CloseReason.IO_EXCEPTION),
+]
+
+
+@pytest.mark.parametrize(("failure", "reason"), FAILURES)
 async def test_t18_a_send_that_fails_while_it_waits_closes_this_connection_alone(
-    bo: Connection, hub: FakeHub, send: FakeSend
+    bo: Connection, hub: FakeHub, send: FakeSend, failure: Exception, reason: CloseReason
 ) -> None:
     gate = send.hold()
     bo.put("1")
     bo.put("2")
     hub.tick()
-    send.failure = OSError("gone")
+    send.failure = failure
     gate.set()
     await hub.settle()
-    assert bo.close_reason is CloseReason.IO_EXCEPTION
+    assert bo.close_reason is reason
     assert send.sent == ["1"]
 
 
+@pytest.mark.parametrize(("failure", "reason"), FAILURES)
 async def test_t18_a_send_that_fails_at_once_closes_this_connection_alone(
-    bo: Connection, hub: FakeHub, send: FakeSend
+    bo: Connection, hub: FakeHub, send: FakeSend, failure: Exception, reason: CloseReason
 ) -> None:
     other_send = FakeSend()
     other = connection(hub, other_send)
-    send.failure = OSError("gone")
+    send.failure = failure
     bo.put("1")
     other.put("1")
     hub.tick()
     await hub.settle()
-    assert bo.close_reason is CloseReason.IO_EXCEPTION
+    assert bo.close_reason is reason
     assert other_send.sent == ["1"]
 
 
