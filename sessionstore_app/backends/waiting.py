@@ -104,6 +104,8 @@ class Caller:
         self._loop = loop
         self._waiting: deque[Pending] = deque()
         self._looks = False
+        self._look_at = 0.0
+        self._stood_still = False
 
     def wait_for(self, pending: Pending) -> None:
         """Tell the caller if it takes too long; one timer for all, running only while somebody waits."""
@@ -117,9 +119,15 @@ class Caller:
 
     def _look_later(self) -> None:
         self._looks = True
-        self._loop.call_later(PATIENCE_SECONDS / 8, self._look, context=contextvars.Context())
+        self._look_at = self._loop.time() + PATIENCE_SECONDS / 8
+        self._loop.call_at(self._look_at, self._look, context=contextvars.Context())
 
     def _look(self) -> None:
+        # Where the process stood still the database was given no time: nobody is given up before it had some.
+        self._stood_still = not self._stood_still and self._loop.time() - self._look_at > PATIENCE_SECONDS / 8
+        if self._stood_still:
+            self._look_later()
+            return
         while self._waiting and (self._waiting[0].future.done() or self._waiting[0].give_up()):
             pending = self._waiting.popleft()
             if not pending.future.done():

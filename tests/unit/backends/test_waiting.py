@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from collections.abc import Callable
+from typing import Any, cast
 
-from sessionstore_app.backends.waiting import Caller, Pending
+import pytest
+
+from sessionstore_app.backends.waiting import PATIENCE_SECONDS, Caller, Pending
+from sessionstore_app.core.errors import Unavailable
 
 
 class Job:
@@ -39,3 +44,81 @@ async def test_who_waits_at_the_front_keeps_those_behind_until_it_is_answered_to
     first.set_result(None)
     handed_over(caller)
     assert (first_job(), second_job()) == (None, None)
+
+
+# --- how long
+
+
+class Loop:
+    """A loop whose clock the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.timer: tuple[float, Callable[[], None]] | None = None
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[[], None], **_: Any) -> None:
+        self.timer = (when, callback)
+
+    def look(self, *, late: float = 0.0) -> None:
+        """Go on until so many seconds after the timer is due."""
+        assert self.timer is not None
+        (due, callback), self.timer = self.timer, None
+        self.now = due + late
+        callback()
+
+
+STALL = PATIENCE_SECONDS
+
+
+@pytest.fixture
+async def loop() -> Loop:
+    return Loop()
+
+
+@pytest.fixture
+async def waits(loop: Loop) -> asyncio.Future[None]:
+    """For a job that was handed over so long ago that it is to be given up."""
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    pending = Pending(Job(), future, asyncio.get_running_loop())
+    pending.started_at -= 10 * PATIENCE_SECONDS
+    Caller(cast(asyncio.AbstractEventLoop, loop)).wait_for(pending)
+    return future
+
+
+async def test_who_waits_too_long_is_told(loop: Loop, waits: asyncio.Future[None]) -> None:
+    loop.look()
+    with pytest.raises(Unavailable):
+        waits.result()
+    assert loop.timer is None
+
+
+async def test_nobody_is_given_up_for_time_in_which_the_process_stood_still(
+    loop: Loop, waits: asyncio.Future[None]
+) -> None:
+    loop.look(late=STALL)
+    assert not waits.done()
+    waits.set_result(None)
+    loop.look()
+    assert loop.timer is None
+
+
+async def test_a_process_that_always_comes_late_gives_up_all_the_same(loop: Loop, waits: asyncio.Future[None]) -> None:
+    loop.look(late=STALL)
+    loop.look(late=STALL)
+    with pytest.raises(Unavailable):
+        waits.result()
+
+
+async def test_a_later_stall_is_excused_too(loop: Loop) -> None:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    pending = Pending(Job(), future, asyncio.get_running_loop())
+    Caller(cast(asyncio.AbstractEventLoop, loop)).wait_for(pending)
+    loop.look(late=STALL)
+    loop.look()
+    pending.started_at -= 10 * PATIENCE_SECONDS
+    loop.look(late=STALL)
+    assert not future.done()
+    future.cancel()
