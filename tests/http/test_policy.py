@@ -19,8 +19,10 @@ STAFF_ROOM = "staff/standup"
 
 @pytest.fixture(scope="module")
 def ruled_server() -> Iterator[Server]:
-    """Rooms of the staff are for staff alone."""
-    with running(settings={"POLICY": "tests.support.policies.RolePolicy", "ALLOW_ANONYMOUS": True}) as server:
+    """Rooms of the staff are for staff alone. None of its peers is seen to leave while the tests last."""
+    with running(
+        settings={"RECONNECT_SECONDS": 600, "POLICY": "tests.support.policies.RolePolicy", "ALLOW_ANONYMOUS": True}
+    ) as server:
         yield server
 
 

@@ -12,7 +12,7 @@ from tests.support.server import Server, running
 # Times so short that a test can wait for them.
 HASTY = {
     "OPEN_SECONDS": 0.5,
-    "HEARTBEAT_SECONDS": 0.4,
+    "HEARTBEAT_SECONDS": 1,
     "RECONNECT_SECONDS": 0.6,
     "REAP_SECONDS": 0.2,
     "NODE_RENEW_SECONDS": 1,

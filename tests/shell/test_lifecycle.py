@@ -19,7 +19,7 @@ from tests.support.wire import Wire, eventually, within
 
 # Reasons that leave nothing to come back to end a session at once; after others it waits, for a moment.
 BRIEF = {
-    "HEARTBEAT_SECONDS": 0.5,
+    "HEARTBEAT_SECONDS": 1,
     "RECONNECT_SECONDS": 1.0,
     "REAP_SECONDS": 0.1,
     "OUTBOX_BYTES": 50_000,
@@ -68,7 +68,7 @@ async def _back(guests: Guests, wire: Wire, **params: Any) -> Wire:
 
 async def _watched(guests: Guests, **params: Any) -> tuple[Wire, Hearing]:
     """A session, and who listens to it."""
-    wire, staff = await guests.open(**params), await guests.staff()
+    wire, staff = await guests.open(**params), await guests.staff(heartbeat=False)
     hearing = await Hearing.begin(staff, filter=only(wire), properties=["k", "$ServerName"])
     assert (await hearing.expect(wire.id))["state"] == "ACTIVE"
     return wire, hearing
@@ -333,7 +333,7 @@ async def test_d2_who_does_not_come_back_to_a_server_that_stopped_is_ended_by_it
     """The next process does it once it is used, for the reason that they were left with."""
     with (
         database() as url,
-        running(settings={"RECONNECT_SECONDS": 0.5, "REAP_SECONDS": 0.1}, database_url=url) as server,
+        running(settings={"RECONNECT_SECONDS": 3, "REAP_SECONDS": 0.1}, database_url=url) as server,
     ):
         wire = await Guests(server).open()
         server.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -32,12 +33,11 @@ async def test_an_entry_past_its_time_is_removed_and_told(any_guests: Guests, ro
 async def test_a_write_replaces_the_time_too(guests: Guests, room: str) -> None:
     """H42: the timer of an older write removes nothing newer."""
     wire = await guests.join(room)
-    for key in ("kept", "longer", "gone"):
-        await wire.call("room.set", room=room, key=key, value=1, ttl_seconds=0.2)
-    await wire.call("room.set", room=room, key="kept", value=2)
-    await wire.call("room.set", room=room, key="longer", value=2, ttl_seconds=600)
-    # Its timer is the last of the three, so the others' have run when it is gone.
-    await wire.call("room.set", room=room, key="gone", value=2, ttl_seconds=0.3)
+    first = [{"key": key, "value": 1, "ttl_seconds": 1} for key in ("kept", "longer", "gone")]
+    await wire.call("room.write", room=room, ops=first)
+    # The last timer is that of `gone`, so the others' have run when it is gone.
+    times: dict[str, dict[str, Any]] = {"kept": {}, "longer": {"ttl_seconds": 600}, "gone": {"ttl_seconds": 1.1}}
+    await wire.call("room.write", room=room, ops=[{"key": key, "value": 2, **ttl} for key, ttl in times.items()])
     await wire.expect_change("gone", None)
     await wire.call("session.ping")
     assert [change["key"] for change in changes_of(wire) if change["value"] is None] == []

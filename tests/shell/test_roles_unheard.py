@@ -20,4 +20,4 @@ async def test_p47_rights_that_were_taken_unheard_are_gone_with_the_next_renewal
         async def is_refused() -> bool:
             return "error" in await watcher.ask("session.list")
 
-        await eventually(is_refused, "the roles are those of the record", seconds=3)
+        await eventually(is_refused, "the roles are those of the record")

@@ -73,15 +73,13 @@ class Replay:
             if wire.is_open:
                 await wire.call("session.ping")
                 frames = frames[:-1]
-            unread = [frame for frame in frames[self._read[who] :] if not _is_heartbeat(frame)]
+            unread = frames[self._read[who] :]
             assert not unread, f"{who} heard more: {unread}"
 
     async def _next(self) -> Any:
-        while True:
-            frame = await self._wires[self._who].expect_frame(self._read[self._who])
-            self._read[self._who] += 1
-            if not _is_heartbeat(frame):
-                return frame
+        frame = await self._wires[self._who].expect_frame(self._read[self._who])
+        self._read[self._who] += 1
+        return frame
 
     def _filled(self, value: Any) -> Any:
         """With what the names in it stand for."""
@@ -120,10 +118,6 @@ def _matches(expected: Any, got: Any, names: dict[str, Any]) -> bool:
         complete = OPEN_ENDED in expected or wanted == set(got)
         return complete and wanted <= set(got) and all(_matches(expected[name], got[name], names) for name in wanted)
     return type(expected) is type(got) and bool(expected == got)
-
-
-def _is_heartbeat(frame: Any) -> bool:
-    return isinstance(frame, dict) and frame.get("method") == "session.heartbeat"
 
 
 def _steps(text: str) -> Iterator[str | list[Any]]:

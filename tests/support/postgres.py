@@ -6,7 +6,6 @@ import getpass
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+from tests.support.server import free_port
 
 _DEBIAN = Path("/usr/lib/postgresql")
 _START_SECONDS = 30
@@ -66,7 +67,7 @@ class PostgresServer:
         """Start it, and wait until it answers; on the port it had, if it had one."""
         failed: list[PostgresFailed] = []
         for _ in range(_ATTEMPTS):
-            port = self._port or _free_port()
+            port = self._port or free_port()
             options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self._folder} -c fsync=on"
             try:
                 self._control("start", "-l", str(self._log), "-t", str(_START_SECONDS), "-o", options)
@@ -150,10 +151,3 @@ def temporary_postgres() -> Iterator[str]:
     """The DATABASE_URL of a server that is nobody else's."""
     with postgres_server() as server:
         yield server.url
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

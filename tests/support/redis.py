@@ -25,11 +25,6 @@ _START_SECONDS = 20
 _DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction")
 
 
-def _port() -> int:
-    """A free port; a cluster's bus is 10,000 above it."""
-    return next(port for port in iter(free_port, None) if port < 55_000)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
     """What a server that speaks TLS has: its certificate with key, whoever signed it, and the host it is for.
@@ -59,7 +54,7 @@ class RedisServer:
 
     def __init__(self, program: str, folder: Path, *arguments: str, tls: Tls | None = None) -> None:
         self._program = program
-        self.port = _port()
+        self.port = free_port()
         self._arguments = arguments
         self._tls = tls
         self._folder = folder

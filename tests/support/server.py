@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,12 +46,21 @@ REPORTS_OF_OTHERS = re.compile(
 Kind = Literal["uvicorn", "daphne"]
 
 
+# Below those that the kernel gives away, and a Redis cluster's bus, 10,000 above, is too. Each worker of a run has some
+# of its own: a port is taken only once its server has started, and is to be free while that is down.
+_PORTS = 1_000
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10
+_ports = cycle(10_000 + _WORKER * _PORTS + (os.getpid() + number) % _PORTS for number in range(_PORTS))
+
+
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of the loopback address that nobody listens on, and that was not given away for a long time."""
+    for port in islice(_ports, _PORTS):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("No port is free.")
 
 
 def manage(*arguments: str, database_url: str) -> str:
@@ -127,6 +137,11 @@ class Server:
     def host(self) -> str:
         """Host and port, as an Origin of the own host names them."""
         return f"{self._at}:{self.port}"
+
+    def cpu_seconds(self) -> float:
+        """How long the process has worked, whatever else the machine had to do."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     @property
     def pid(self) -> int:

@@ -45,6 +45,7 @@ class Wire:
         self._last_id = 0
         self._waiting: dict[str | int, asyncio.Future[Params]] = {}
         self._news = asyncio.Event()
+        # All that came, heartbeats apart.
         self.frames: list[Json] = []
         # What was not asked for, or cannot be told whose answer it is: taken out by `expect` and `expect_error`.
         self.notifications: list[tuple[str, Params]] = []
@@ -244,7 +245,9 @@ class Wire:
         if self._acks and self.received_bytes - self._acked_bytes >= ACK_BYTES:
             self.acknowledge()
         frame = json.loads(text)
-        self.frames.append(frame)
+        # A heartbeat comes when it comes, and is nobody's next frame.
+        if not (isinstance(frame, dict) and frame.get("method") == "session.heartbeat"):
+            self.frames.append(frame)
         for message in frame if isinstance(frame, list) else [frame]:
             self._sort(message)
         self._news.set()

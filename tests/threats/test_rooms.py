@@ -20,8 +20,8 @@ PAIRS = 200
 
 @pytest.fixture(scope="module")
 def ruled_server() -> Iterator[Server]:
-    """Rooms of the staff are for staff alone."""
-    with running(settings={"POLICY": "tests.support.policies.RolePolicy"}) as server:
+    """Rooms of the staff are for staff alone. None of its peers is seen to leave while the tests last."""
+    with running(settings={"RECONNECT_SECONDS": 600, "POLICY": "tests.support.policies.RolePolicy"}) as server:
         yield server
 
 
