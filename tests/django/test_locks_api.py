@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from sessionstore_app import errors, locks, sessions
 from sessionstore_app.models import Lock, LockRequest, Session, SessionState
+from sessionstore_app.services import jobs
 from sessionstore_app.services import locks as service
 from sessionstore_app.services.locks import LockInfo
 from sessionstore_app.services.reaping import forget_history
@@ -37,10 +38,10 @@ def bo() -> str:
     return Session.objects.create(id="session-bo", principal="bo", node_id="n2").id
 
 
-async def _wait_in_line(name: str, session_id: str, *, seconds: float | None = None) -> asyncio.Task[int]:
+async def _wait_in_line(name: str, session_id: str) -> asyncio.Task[int]:
     """Ask for a lock that is held; returns once that is recorded."""
     before = await LockRequest.objects.acount()
-    asked = asyncio.create_task(locks.aacquire(name, session_id, timeout_seconds=seconds))
+    asked = asyncio.create_task(locks.aacquire(name, session_id))
 
     async def recorded() -> bool:
         return await LockRequest.objects.acount() == before + 1
@@ -136,11 +137,15 @@ async def test_d70_who_is_granted_it_at_the_last_moment_has_it(
     ann: str, bo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Granted between the last look and giving up."""
-    monkeypatch.setattr(service, "_LOOK_SECONDS", 60)
+    cancel = service._cancel
+
+    async def cancel_once_granted(job: jobs.Acquire) -> int | None:
+        assert await locks.arelease("desk", ann)
+        return await cancel(job)
+
     await locks.aacquire("desk", ann)
-    asked = await _wait_in_line("desk", bo, seconds=0.5)
-    assert await locks.arelease("desk", ann)
-    sequence = await asked
+    monkeypatch.setattr(service, "_cancel", cancel_once_granted)
+    sequence = await locks.aacquire("desk", bo, timeout_seconds=0)
     found = await locks.aget("desk")
     assert found is not None
     assert (found.session_id, found.sequence) == (bo, sequence)

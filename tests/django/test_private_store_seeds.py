@@ -13,7 +13,7 @@ from sessionstore_app import backends, errors, mint_token
 from sessionstore_app.core.close import CloseReason
 from sessionstore_app.core.jsontext import Json
 from sessionstore_app.models import Session
-from sessionstore_app.services import endings, record, tokens
+from sessionstore_app.services import endings, jobs, record, tokens
 from sessionstore_app.services.connection import Connection
 from sessionstore_app.services.hub import Hub
 from sessionstore_app.services.policy import ANONYMOUS, Identity, Policy
@@ -110,12 +110,14 @@ async def test_s10_the_store_is_filled_before_the_session_is_recorded(
     recorded = record.run
 
     async def run(job: record.Job) -> Any:
-        stored.append(list(WatchedStore.calls))
+        # Upkeep records its own.
+        if isinstance(job, jobs.Open):
+            stored.append(list(WatchedStore.calls))
         return await recorded(job)
 
     monkeypatch.setattr(record, "run", run)
     await opening(hub, identity(cart="full"))
-    assert stored[0] == ["create", "set"]
+    assert stored == [["create", "set"]]
 
 
 async def test_s10_a_refused_client_leaves_nothing(hub: Hub, seeding: Callable[..., None]) -> None:

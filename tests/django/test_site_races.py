@@ -14,6 +14,7 @@ import pytest
 from django.db import connections, transaction
 
 from sessionstore_app import errors
+from sessionstore_app.backends import groupcommit, waiting
 from sessionstore_app.services.site import SiteStats, site_sessions
 from tests.support.aliases import alias_for
 from tests.support.sites import (
@@ -29,6 +30,13 @@ from tests.support.sites import (
 )
 
 HOUR = 3_600
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown is that nothing is lost, not how soon so many have connected and committed."""
+    for module in (groupcommit, waiting):
+        monkeypatch.setattr(module, "PATIENCE_SECONDS", LIMIT_SECONDS)
 
 
 # --- sync and async, in and out of transactions

@@ -158,8 +158,9 @@ def test_g12_only_what_is_past_its_life_is_removed() -> None:
 def test_g12_the_lifetime_is_the_settings() -> None:
     key = site_sessions.create({}).key
     age(key, 90)
-    with configured(SITE_SESSION_LIFETIME_SECONDS=90.5):
+    with configured(SITE_SESSION_LIFETIME_SECONDS=150.5):
         assert site_sessions.get(key) is not None
+        assert site_sessions.stats() == SiteStats(1, 1, 150.5)
     with configured(SITE_SESSION_LIFETIME_SECONDS=90):
         assert site_sessions.get(key) is None
         assert site_sessions.stats() == SiteStats(0, 1, 90)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from asgiref.sync import sync_to_async
@@ -10,7 +11,7 @@ from django.test import Client as Browser
 
 from sessionstore_app.services import sessions
 from sessionstore_app.services.identity import Login, by_session_key
-from tests.services.processes import Client, Process, settled
+from tests.services.processes import LIMIT_SECONDS, Client, Process, settled
 
 _REVOKED = 4014
 
@@ -64,6 +65,11 @@ async def page(process: Process, name: str, key: str = "") -> Client:
     client = Client(process)
     process.acts()
     await sessions.open_session(process.hub, client.connection, who, login=Login(key, who))
+    # The opening has its login looked at: done late, that look would find what the test does next.
+    looking = process.presence._credentials._worker
+    assert looking is not None
+    await asyncio.wait([looking], timeout=LIMIT_SECONDS)
+    assert looking.done()
     return client
 
 

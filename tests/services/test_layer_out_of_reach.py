@@ -8,6 +8,7 @@ import pytest
 
 from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.core.observer import Interest
+from sessionstore_app.services import line
 from sessionstore_app.services.line import Counters, Line
 from sessionstore_app.services.reach import EVERYWHERE
 from sessionstore_app.services.watching import begin_soon, listen
@@ -61,7 +62,9 @@ async def test_a_process_that_cannot_take_its_place_is_unavailable(away: str) ->
         await Line(bus, Counters()).open(["sessionstore.node.1"])
 
 
-async def test_who_joins_while_the_bus_is_opened_again_waits_for_it() -> None:
+async def test_who_joins_while_the_bus_is_opened_again_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "JOIN_SECONDS", 60)
+
     class Bus:
         tries = 0
 

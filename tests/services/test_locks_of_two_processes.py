@@ -103,13 +103,25 @@ async def test_d70_a_grant_whose_message_was_lost_is_found_when_the_lease_is_ren
     await _nothing_waits(first, second)
 
 
-async def test_d70_who_gives_up_though_it_was_granted_has_the_lock(pair: Pair, deaf_layer: DeafLayer) -> None:
+async def test_d70_who_gives_up_though_it_was_granted_has_the_lock(
+    pair: Pair, deaf_layer: DeafLayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The message was lost, and the request's own time ends before the next look."""
     first, second = await _client(pair[0]), await _client(pair[1])
     await _acquire(first)
-    asked = await _wait_in_line(second, patience=0.5)
+    may_give_up, give_up = asyncio.Event(), locks._give_up
+
+    async def give_up_late(*of: Any) -> int:
+        await may_give_up.wait()
+        return await give_up(*of)
+
+    monkeypatch.setattr(locks, "_give_up", give_up_late)
+    asked = await _wait_in_line(second, patience=0)
     deaf_layer.is_deaf = True
     assert await _release(first)
+    await settled(pair)
+    assert not asked.done()
+    may_give_up.set()
     assert await asked == (await _held()).sequence
     await _nothing_waits(first, second)
 

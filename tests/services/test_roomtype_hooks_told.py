@@ -193,6 +193,8 @@ async def test_neither_a_lost_connection_nor_a_resume_is_told(process: Process, 
     client = Client(process)
     opened = await client.open()
     await client.join(ROOM)
+    # Each room is told of by itself: only so is this one first.
+    await notes.are(FIRST)
     await process.lose(client, CloseReason.CONNECTION_LOST)
     back = Client(process)
     assert await back.resume(opened) is not None
@@ -203,6 +205,7 @@ async def test_neither_a_lost_connection_nor_a_resume_is_told(process: Process, 
 @pytest.mark.usefixtures("present")
 async def test_a_session_that_ends_leaves_all_its_rooms(process: Process, notes: Notes) -> None:
     client = await process.client(ROOM)
+    await notes.are(FIRST)
     await client.join(OTHER)
     await notes.are(FIRST, ("first", OTHER, []))
     await endings.end_session(client.id, "CLOSED_BY_CLIENT")
@@ -221,6 +224,7 @@ async def test_whoever_comes_as_the_last_one_leaves_is_told_of_truly(process: Pr
     await notes.are(FIRST)
     await asyncio.gather(memberships.leave(process.hub, leaver.connection, ROOM), comer.join(ROOM))
     cleared = await rooms.aget(ROOM, "topic") is None
-    await process.client(OTHER)
     expected = [LAST, FIRST] if cleared else []
+    await notes.are(FIRST, *expected)
+    await process.client(OTHER)
     await notes.are(FIRST, *expected, ("first", OTHER, []))
