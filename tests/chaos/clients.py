@@ -70,18 +70,28 @@ class Persistent:
         assert self.follower is not None
         self.follower.copy()
         await self.wire.drop()
-        while True:
-            try:
-                self.wire = await Wire.connect(self._server.address)
-                resume = {"session_id": self._session["session_id"], "resume_token": self._session["resume_token"]}
-                self._session = await self.wire.open(resume={**resume, "rooms": {self._room: self.follower.position()}})
-            except (OSError, EOFError, InvalidHandshake):  # nobody is there, or it stops and lets nobody in
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                break
+        while not await self._is_back(self.follower.position()):
+            continue
         self.sessions.add(self._session["session_id"])
         self.follower.go_on(self.wire)
         self.comebacks += 1
+
+    async def _is_back(self, position: dict[str, Any]) -> bool:
+        """One try; false if it is to be tried again."""
+        resume = {"session_id": self._session["session_id"], "resume_token": self._session["resume_token"]}
+        try:
+            self.wire = await Wire.connect(self._server.address)
+            self._session = await self.wire.open(resume={**resume, "rooms": {self._room: position}})
+        except (OSError, EOFError, InvalidHandshake):  # nobody is there, or it stops and lets nobody in
+            await asyncio.sleep(RETRY_SECONDS)
+        except Refused as error:
+            if error.reason != "UNAVAILABLE":
+                raise
+            await self.close()
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return True
+        return False
 
     async def assert_holds_what_was_acknowledged(self) -> None:
         """Its acknowledged writes are the store's (I1), and what the store holds it holds itself (I6)."""

@@ -22,7 +22,7 @@ from tests.support.server import Kind, Server, running
 from tests.support.wire import Wire, eventually, values_of
 
 # Short, but a busy machine can keep them.
-SHORT = {"NODE_LEASE_SECONDS": 4, "NODE_RENEW_SECONDS": 1, "REAP_SECONDS": 0.5, "RECONNECT_SECONDS": 8}
+SHORT = {"NODE_LEASE_SECONDS": 4, "NODE_RENEW_SECONDS": 1, "REAP_SECONDS": 0.5, "RECONNECT_SECONDS": 6}
 CROWD, BACK = 200, 50
 WATCH = mint_token("watcher", permissions=["view_session", "register_handler"], expires_in=86_400)
 
@@ -62,7 +62,8 @@ class Watch:
         return {sid for sid, events in self.told().items() for event in events if event["state"] == state}
 
     async def until(self, state: str, sessions: set[str]) -> None:
-        """Wait until these, at least, were told to be in a state."""
+        """Wait until these, at least, were told to be in a state; what comes first has a limit of its own."""
+        await self.wire.until(lambda: self.in_state(state) & sessions, f"one of {len(sessions)} is {state}")
         await self.wire.until(lambda: self.in_state(state) >= sessions, f"all of {len(sessions)} are {state}")
 
 
@@ -145,8 +146,9 @@ async def test_i11_a_client_whose_cable_is_pulled_is_away_after_two_and_a_half_h
         try:
             pulled_at = loop.time()
             await watch.until("DISCONNECTED", {client.session_id})
-            # Not a measure of speed: the promise that is made of the server's own clockwork.
-            assert loop.time() - pulled_at <= 2.5 * heartbeat + 2
+            # Not a measure of speed: the promise that is made of the server's own clockwork, whose every step a busy
+            # machine may take late.
+            assert loop.time() - pulled_at <= 2.5 * heartbeat + 4
         finally:
             far.plug_it_in()
             await client.end()

@@ -9,10 +9,23 @@ from pathlib import Path
 import pytest
 from pytest_django import DjangoDbBlocker
 
+from sessionstore_app.backends import cache, groupcommit, redisaddress, redisconnection, waiting
 from sessionstore_app.backends.database import DatabaseBackend
 from tests.support.aliases import alias_for, empty, migrate
 from tests.support.postgres import temporary_postgres
 from tests.support.redis import RedisServer, temporary_redis
+
+# Longer than the slowest machine needs.
+_PATIENCE_SECONDS = 120.0
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backends do what they are asked to, however long it takes: told to try again, it may have happened or not."""
+    for module in (waiting, groupcommit, cache):
+        monkeypatch.setattr(module, "PATIENCE_SECONDS", _PATIENCE_SECONDS)
+    for module in (redisaddress, redisconnection):
+        monkeypatch.setattr(module, "ANSWER_SECONDS", _PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="session")

@@ -108,8 +108,12 @@ def test_outside_a_transaction_it_is_the_same(
     assert bridge.run(commit.run(Make("new"))) == "new"
 
 
-def test_s9_outside_a_transaction_callers_stand_in_line(postgres: str, postgres_url: str) -> None:
+def test_s9_outside_a_transaction_callers_stand_in_line(
+    postgres: str, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who only tried again and again might never find the row free, where many threads take turns."""
+    # Who has waited for half of it tries again, behind the others: nobody is to before all stand in line.
+    monkeypatch.setattr(groupcommit, "PATIENCE_SECONDS", 2 * LIMIT_SECONDS)
     store = EntriesStore(DatabaseBackend({"using": postgres}))
     space = bridge.run(made(store))
 

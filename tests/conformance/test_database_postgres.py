@@ -15,6 +15,7 @@ from tests.support.aliases import cut_off
 pytestmark = pytest.mark.postgres
 
 
+@pytest.mark.usefixtures("patient")
 class TestPostgres(BackendContract, OutageContract):
     @pytest.fixture
     def backend(self, postgres: str) -> Iterator[Backend]:

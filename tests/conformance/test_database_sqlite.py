@@ -15,6 +15,7 @@ from sessionstore_app.testing.contract import BackendContract, Outage, OutageCon
 from tests.support.aliases import alias_for
 
 
+@pytest.mark.usefixtures("patient")
 class TestSQLite(BackendContract):
     @pytest.fixture
     def backend(self, sqlite: str) -> Iterator[Backend]:

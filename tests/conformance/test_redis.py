@@ -21,6 +21,7 @@ from tests.support.redis import WAYS, RedisServer, backend_of, temporary_redis
 pytestmark = pytest.mark.redis
 
 
+@pytest.mark.usefixtures("patient")
 class TestRedis(BackendContract):
     @pytest.fixture(params=WAYS)
     async def backend(self, redis_server: RedisServer, request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
@@ -28,6 +29,7 @@ class TestRedis(BackendContract):
             yield made
 
 
+@pytest.mark.usefixtures("patient")
 class TestRedisCluster(BackendContract):
     """Each space is on one node, by the braces in its keys; what lists them may be on others."""
 
@@ -77,6 +79,7 @@ async def test_scripts_that_redis_has_forgotten_are_loaded_again(
     assert await contents(backend) == {"a": 19}
 
 
+@pytest.mark.usefixtures("patient")
 async def test_many_processes_count_without_losing_one(backend: RedisBackend, redis_server: RedisServer) -> None:
     """Each computes what it writes, and writes it if what it was computed from is still there."""
     others = [RedisBackend({"url": redis_server.url}) for _ in range(3)]

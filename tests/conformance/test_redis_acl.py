@@ -76,6 +76,7 @@ def refusals(client: redis.Redis) -> list[str]:
     return [name for name in (str(entry["object"]) for entry in client.acl_log()) if name != "client|setinfo"]
 
 
+@pytest.mark.usefixtures("patient")
 class TestAsThatUser(BackendContract):
     @pytest.fixture
     def backend(self, guarded: RedisServer) -> Iterator[Backend]:

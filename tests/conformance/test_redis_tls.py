@@ -68,6 +68,7 @@ def address(server: RedisServer, scheme: str = "rediss") -> str:
     return f"{scheme}://{HERE}:{server.port}/0"
 
 
+@pytest.mark.usefixtures("patient")
 class TestOverTls(BackendContract):
     @pytest.fixture(params=WAYS)
     async def backend(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 from django.core.cache import caches
 
-from sessionstore_app.backends import cache, database, memory, redis, waiting
+from sessionstore_app.backends import database, memory, redis
 from sessionstore_app.backends.base import Backend, Reading
 from sessionstore_app.backends.cache import CacheStore
 from sessionstore_app.backends.database import DatabaseBackend
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 SEED = int(os.environ.get("SAME_ANSWERS_SEED", "20250615"))
 FULL = 20_000
 CALLS = int(os.environ.get("SAME_ANSWERS_CALLS", FULL))
-# Longer than the slowest machine needs: what was told to try again may have happened or not.
-PATIENCE_SECONDS = 120.0
 # Few deletions are remembered, so that they are forgotten often.
 TOMBSTONES_KEPT = 3
 # Earlier calls on the same space that a failure shows.
@@ -58,13 +56,12 @@ MET_BY_ENTRIES = {
 }
 MET_BY_STORES = {"StoreDestroyed", "TooManyKeys", "ValueTooLarge"}
 
+pytestmark = pytest.mark.usefixtures("patient")
 seeded = pytest.mark.parametrize("seed", [SEED], ids="seed {}".format)
 
 
 @pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (waiting, cache):
-        monkeypatch.setattr(module, "PATIENCE_SECONDS", PATIENCE_SECONDS)
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (entries, memory, database, redis):
         monkeypatch.setattr(module, "TOMBSTONES_KEPT", TOMBSTONES_KEPT)
 
@@ -81,7 +78,7 @@ def twins(request: pytest.FixtureRequest) -> Iterator[list[Backend]]:
     made: list[Backend]
     if request.param == "redis":
         url = request.getfixturevalue("redis_server").url
-        made = [RedisBackend({"url": url, "socket_timeout": PATIENCE_SECONDS}) for _ in range(2)]
+        made = [RedisBackend({"url": url}) for _ in range(2)]
     else:
         made = [DatabaseBackend({"using": request.getfixturevalue(request.param)})]
     yield made

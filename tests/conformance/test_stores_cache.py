@@ -48,6 +48,7 @@ def _table(settings: Settings, alias: str) -> None:
     call_command("createcachetable", database=alias, verbosity=0)
 
 
+@pytest.mark.usefixtures("patient")
 class CacheContract(StoreContract):
     """What a store in a cache can tell beside, and what it leaves behind."""
 

@@ -17,6 +17,7 @@ from tests.conformance.thirdparty import DictStore
 from tests.support.redis import RedisServer
 
 
+@pytest.mark.usefixtures("patient")
 class EntriesContract(StoreContract):
     """What a backend of entries can tell beside: how many keys there are, and how large all of them."""
 

@@ -62,7 +62,9 @@ def test_staff_edit_a_key_and_two_windows_change(windows: Windows, keepers: Serv
         window.expect_spotlight("Bo")
     row(kay, "spotlight").get_by_role("button", name="Delete").click()
     expect(kay.locator(".live-ask")).to_contain_text("Delete “spotlight”?")
-    kay.locator(".live-ask [value=yes]").click()
+    # The log is written after the windows were told, and before the answer.
+    with kay.expect_response(lambda response: response.url.endswith("/delete/")):
+        kay.locator(".live-ask [value=yes]").click()
     for window in (ann, bo):
         window.expect_spotlight(None)
     expect(row(kay, "spotlight")).to_have_count(0)

@@ -201,6 +201,11 @@ class Window:
         self.page.get_by_test_id("filter-input").fill(text)
         self.page.get_by_test_id("filter-show").click()
 
+    def dismiss(self) -> None:
+        """Dismiss the one notice there is, before it goes by itself."""
+        self.toasts.get_by_role("button", name="Dismiss").click()
+        expect(self.toasts).to_have_count(0)
+
     def answer(self, button: str) -> None:
         """Answer the question that stands before everything: yes or no."""
         expect(self.dialog).to_be_visible()
