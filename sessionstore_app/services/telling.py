@@ -49,13 +49,12 @@ async def _tell(happened: Events) -> None:
     # Before anything is waited for: what happens next must not be told first.
     are_hooks_told = roomhooks.line_up(changes, are_cleared)
     try:
-        await announcing.announce_sessions(happened.sessions)
-        await announcing.tell_nodes([_lock_told(news) for news in happened.locks])
-        # Last, for it takes a commit each: whoever asked for something else in this batch is answered meanwhile.
         for cleared in happened.cleared:
             await _tell_cleared(cleared)
     finally:
         are_cleared.set()
+    await announcing.announce_sessions(happened.sessions)
+    await announcing.tell_nodes([_lock_told(news) for news in happened.locks])
     for change in changes:
         await _signal_roster(change)
     if not are_hooks_told:
