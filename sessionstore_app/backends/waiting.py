@@ -22,7 +22,7 @@ MAX_READS = 16
 # The thread ends, and gives its connection back, when nothing came for so long.
 IDLE_SECONDS = 5.0
 # A job that has not begun, or whose rows are locked elsewhere, is given up after so long; its caller is told a moment
-# later, within two seconds.
+# later, within two seconds, unless the process or its loop stood still.
 PATIENCE_SECONDS = 1.75
 RETRY_SECONDS = 0.005
 
@@ -123,7 +123,8 @@ class Caller:
         self._loop.call_at(self._look_at, self._look, context=contextvars.Context())
 
     def _look(self) -> None:
-        # Where the process stood still the database was given no time: nobody is given up before it had some.
+        # Where the process stood still the database was given no time: nobody is given up before it had some. The
+        # thread's own looks (`is_late`) do not know of it.
         self._stood_still = not self._stood_still and self._loop.time() - self._look_at > PATIENCE_SECONDS / 8
         if self._stood_still:
             self._look_later()

@@ -371,7 +371,7 @@ class Connection:
         logger.debug("A send failed: %r", error)
         self._outbox = []
         # By an OSError a server says that the client is gone (ASGI, WebSocket message format, "Send"): as its
-        # disconnect would have, had that been read first.
+        # disconnect would have, had that been read first (but for a server that stops).
         self.close(CloseReason.CONNECTION_LOST if isinstance(error, OSError) else CloseReason.IO_EXCEPTION)
 
     async def _finish(self, rest: Coroutine[Any, Any, None]) -> None:

@@ -101,7 +101,7 @@ COSTLY = {
 
 
 async def test_t17_no_frame_is_costly(any_guests: Guests, room: str) -> None:
-    """One socket's frame must not hold up another's: a second is a hundred times what each may take."""
+    """One socket's frame must not hold up another's: a second of work is a hundred times what each may take."""
     witness, attacker = await any_guests.join(room), await any_guests.open()
     for name, frame in COSTLY.items():
         assert len(frame) <= 65_536

@@ -32,7 +32,7 @@ async def narrow(narrow_server: Server) -> AsyncIterator[Guests]:
 
 @pytest.fixture(scope="module")
 def impatient_server() -> Iterator[Server]:
-    """Nor for long; heartbeats come often enough to notice."""
+    """Little may be unacknowledged, and not for long; heartbeats come often enough to notice."""
     with running(settings={"OUTBOX_BYTES": OUTBOX_BYTES, "STALLED_SECONDS": 1.5, "HEARTBEAT_SECONDS": 0.5}) as server:
         yield server
 

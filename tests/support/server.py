@@ -48,8 +48,8 @@ Kind = Literal["uvicorn", "daphne"]
 
 # Below those that the kernel gives away, and a Redis cluster's bus, 10,000 above, is too. Each worker of a run has some
 # of its own: a port is taken only once its server has started, and is to be free while that is down.
-_PORTS = 1_000
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10
+_PORTS = 250
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 40
 _ports = cycle(10_000 + _WORKER * _PORTS + (os.getpid() + number) % _PORTS for number in range(_PORTS))
 
 
