@@ -83,14 +83,14 @@ class Persistent:
             self.wire = await Wire.connect(self._server.address)
             self._session = await self.wire.open(resume={**resume, "rooms": {self._room: position}})
         except (OSError, EOFError, InvalidHandshake):  # nobody is there, or it stops and lets nobody in
-            await asyncio.sleep(RETRY_SECONDS)
+            pass
         except Refused as error:
             if error.reason != "UNAVAILABLE":
                 raise
             await self.close()
-            await asyncio.sleep(RETRY_SECONDS)
         else:
             return True
+        await asyncio.sleep(RETRY_SECONDS)
         return False
 
     async def assert_holds_what_was_acknowledged(self) -> None:

@@ -1,22 +1,19 @@
-"""The thread that writes for a process: what fails fails alone, who waits in vain is told, and closing it loses nothing
-and is quick.
-"""
+"""The thread that writes for a process: what fails fails alone, and closing it loses nothing and is quick."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from sessionstore_app.backends import groupcommit, waiting
 from sessionstore_app.backends.database import DatabaseBackend
 from sessionstore_app.core.entries import Space, WriteResult
-from sessionstore_app.core.errors import Unavailable
 from sessionstore_app.core.operations import Increment
 from sessionstore_app.testing.acts import ROOM, contents, doing, read, setting, write
 
@@ -67,46 +64,6 @@ async def test_closing_does_what_is_queued_and_does_not_linger(database: str) ->
     commit.close()
     assert time.monotonic() - started_at < waiting.IDLE_SECONDS / 2
     assert await asyncio.gather(first, *queued) == [n * 10 for n in range(20)]
-
-
-class Clock:
-    """The time, and a loop with one timer, as the test moves them."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.timer: tuple[float, Callable[[], None]] | None = None
-
-    def monotonic(self) -> float:
-        return self.now
-
-    time = monotonic
-
-    def call_at(self, when: float, callback: Callable[[], None], **_: Any) -> None:
-        self.timer = (when, callback)
-
-    def go_on(self) -> None:
-        """Until the timer is due."""
-        assert self.timer is not None
-        (self.now, callback), self.timer = self.timer, None
-        callback()
-
-
-async def test_who_waits_for_a_database_that_stands_still_is_told_within_two_seconds(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Whenever it was handed over, for one timer serves all."""
-    clock, loop = Clock(), asyncio.get_running_loop()
-    monkeypatch.setattr(waiting, "time", clock)
-    caller = waiting.Caller(cast(asyncio.AbstractEventLoop, clock))
-    pending: list[waiting.Pending] = []
-    for _ in range(100):
-        pending.append(waiting.Pending(Number(0), loop.create_future(), loop, started_at=clock.now))
-        caller.wait_for(pending[-1])
-        clock.now += 0.001
-    while waits := [each for each in pending if each.is_wanted]:
-        clock.go_on()
-        assert all(clock.now - each.started_at <= 2 for each in waits)
-    assert all(isinstance(each.future.exception(), Unavailable) for each in pending)
 
 
 async def test_an_idle_thread_ends_and_the_next_write_starts_another(

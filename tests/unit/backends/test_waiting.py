@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from sessionstore_app.backends import waiting
 from sessionstore_app.backends.waiting import PATIENCE_SECONDS, Caller, Pending
 from sessionstore_app.core.errors import Unavailable
 
@@ -50,14 +51,16 @@ async def test_who_waits_at_the_front_keeps_those_behind_until_it_is_answered_to
 
 
 class Loop:
-    """A loop whose clock the test moves."""
+    """The time, and a loop with one timer, as the test moves them."""
 
     def __init__(self) -> None:
         self.now = 100.0
         self.timer: tuple[float, Callable[[], None]] | None = None
 
-    def time(self) -> float:
+    def monotonic(self) -> float:
         return self.now
+
+    time = monotonic
 
     def call_at(self, when: float, callback: Callable[[], None], **_: Any) -> None:
         self.timer = (when, callback)
@@ -74,7 +77,7 @@ STALL = PATIENCE_SECONDS
 
 
 @pytest.fixture
-async def loop() -> Loop:
+def loop() -> Loop:
     return Loop()
 
 
@@ -122,3 +125,21 @@ async def test_a_later_stall_is_excused_too(loop: Loop) -> None:
     loop.look(late=STALL)
     assert not future.done()
     future.cancel()
+
+
+async def test_whoever_waits_for_a_database_that_stands_still_is_told_within_two_seconds(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever it was handed over, for one timer serves all."""
+    monkeypatch.setattr(waiting, "time", loop)
+    ours = asyncio.get_running_loop()
+    caller = Caller(cast(asyncio.AbstractEventLoop, loop))
+    handed: list[Pending] = []
+    for _ in range(100):
+        handed.append(Pending(Job(), ours.create_future(), ours, started_at=loop.now))
+        caller.wait_for(handed[-1])
+        loop.now += 0.001
+    while waits := [each for each in handed if each.is_wanted]:
+        loop.look()
+        assert all(loop.now - each.started_at <= 2 for each in waits)
+    assert all(isinstance(each.future.exception(), Unavailable) for each in handed)
